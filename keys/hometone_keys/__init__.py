@@ -1,0 +1,1 @@
+"""The vault: identities, speaker secrets, key slots, sealed files, erasure by key destruction."""

@@ -1,0 +1,1 @@
+"""What a coordinator runs; nearly empty until federated rounds arrive."""

@@ -1,0 +1,1 @@
+"""What both sides of Hometone must agree on: the error tree and canonical records."""
