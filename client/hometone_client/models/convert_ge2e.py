@@ -29,15 +29,14 @@ def assemble(sources: list[Path], destination: Path, progress: Progress) -> None
     Args:
         sources: Resemblyzer's `pretrained.pt`, alone.
         destination: An empty folder.
-        progress: Told how far it is.
+        progress: Told what is being done.
     """
-    progress(0.0, "converting the speaker encoder")
+    progress("converting the speaker encoder")
     checkpoint = torch.load(sources[0], map_location="cpu", weights_only=True)
     weights = {name: tensor.numpy().astype(np.float32) for name, tensor in checkpoint["model_state"].items() if "similarity" not in name}
     model = _graph(weights)
     onnx.checker.check_model(model)
     (destination / "ge2e.onnx").write_bytes(model.SerializeToString(deterministic=True))
-    progress(1.0, "the speaker encoder is in place")
 
 
 def _to_onnx_gates(matrix: Any) -> Any:

