@@ -41,7 +41,8 @@ EPILOG = """examples:
   python3 run.py setup                only install; useful before going offline
 
 The first start downloads about 600 MB (half of it public voice weights) and takes a few minutes. Later starts install nothing.
-Everything lies in .venv, models and demo-output beside this file; delete them and nothing is left.
+Programs go into .venv and results into demo-output, both beside this file; public voice weights go into your cache folder (HOMETONE_MODELS
+chooses another). Delete these three and nothing is left.
 """
 
 
@@ -160,7 +161,9 @@ def pip(arguments: list[str], *, expected: int = 0) -> list[str]:
     seen = 0
     lines: list[str] = []
     live = sys.stdout.isatty()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace") as running:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+    ) as running:
         for line in running.stdout or ():
             lines.append(line.rstrip())
             if line.startswith(("Collecting ", "Requirement already satisfied: ")):
@@ -278,9 +281,8 @@ def setup() -> None:
 
 
 def environment() -> dict[str, str]:
-    """Environment of everything that runs inside `.venv`: public weights beside this file unless set, no telemetry, UTF-8 everywhere."""
+    """Environment of everything that runs inside `.venv`: no telemetry, no look-ups, UTF-8 everywhere."""
     return {
-        "HOMETONE_MODELS": str(ROOT / "models"),
         **os.environ,
         "PATH": os.pathsep.join([str(SCRIPTS), os.environ.get("PATH", "")]),
         "PYTHONUTF8": "1",
@@ -348,7 +350,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     commands.add_parser("demo", help="the whole story with two sample speakers; leaves WAV files and a report in demo-output/")
     test = commands.add_parser("test", help="every check that CI runs; the exit code is that of the first failure")
     names = [check.name for check in checks()]
-    test.add_argument("--only", action="append", default=[], choices=names, metavar="NAME", help=f"one check; repeatable: {', '.join(names)}")
+    test.add_argument(
+        "--only", action="append", default=[], choices=names, metavar="NAME", help=f"one check; repeatable: {', '.join(names)}"
+    )
     commands.add_parser("setup", help="only install")
     return parser.parse_args(arguments)
 

@@ -97,8 +97,8 @@ def dependency_page(roots: dict[str, dict[str, str]], *, pins: dict[str, dict[st
     parts = [
         "# Dependencies",
         "",
-        "Written by `requirements/lock.py` from `requirements/roots.toml`. All versions are pinned; `requirements/*.txt` also pin what these",
-        "packages need themselves. Everything is installed with `--no-deps`, so nothing arrives that is not on a list.",
+        "Written by `requirements/lock.py` from `requirements/roots.toml`. All versions are pinned; `requirements/*.txt` also pin",
+        "what these packages need themselves. Everything is installed with `--no-deps`, so nothing arrives that is not on a list.",
         "",
     ]
     for group in GROUPS:
@@ -111,7 +111,8 @@ def dependency_page(roots: dict[str, dict[str, str]], *, pins: dict[str, dict[st
         "",
         "## From the system",
         "",
-        "PortAudio for microphones: on Linux the package `libportaudio2` (`.ci/run` installs it); the wheels for macOS and Windows carry it.",
+        "PortAudio for microphones: on Linux the package `libportaudio2` (`.ci/run` installs it); the wheels for macOS and Windows",
+        "carry it.",
     ]
     return "\n".join(parts) + "\n"
 
