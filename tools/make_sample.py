@@ -1,8 +1,8 @@
 """Remake `sample/`: the two licensed speakers of `python3 run.py demo`.
 
-What it reads: a folder of development recordings (`metadata.csv` with file, text, language, speaker, licence, seconds, split, source_package)
-and the `copyright` file of the Debian package `asterisk-core-sounds-en-g722`, which carries both licences in full. What it writes: the
-enrolment takes and about twenty seconds of held-out takes of each speaker, byte for byte, with their texts and licences beside them.
+What it reads: a folder of development recordings (`metadata.csv` with file, text, language, speaker, licence, seconds, split and
+source_package) and the `copyright` file of the Debian package `asterisk-core-sounds-en-g722`, which carries both licences in full. What it
+writes: the enrolment takes and about twenty seconds of held-out takes of each speaker, byte for byte, with texts and licences beside them.
 
     python tools/make_sample.py RECORDINGS COPYRIGHT
 """
