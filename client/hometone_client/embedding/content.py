@@ -3,7 +3,7 @@
 Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (2022); base model, multilingual, in CTranslate2.
 
 Whisper hears windows of 30 s, and pads whatever is shorter. Only position codes tie it to that length, so a shorter window works as
-well when some silence follows the speech: with one second of it the features of single frames have a cosine of 0.98 with those of the padded
+well when some silence follows the speech: with one second of it, single features have a cosine of 0.98 with those of the padded
 window (mean removed, six takes of 3 to 7 s) at a twelfth of the cost. Without the silence the last frames are wrong. Packing several
 utterances into one window is therefore not needed.
 
