@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 LAYOUT_VERSION = 1
 PROSODY, DECODER, PARAMETERS, TABLE = "prosody.onnx", "decoder.onnx", "parameters.bin", "parameters.json"
+# Real and imaginary parts of the source spectrum below this are rounding noise, in the graphs and in torch alike.
+VANISHING = 1e-5
 FILES = (PROSODY, DECODER, PARAMETERS, TABLE)
 
 

@@ -8,7 +8,9 @@
    (requirement 14).
 4. Give the decoder the noise of its harmonic source back, as an input, which the public ONNX export had left out: `source_noise`,
    added behind the merge of the harmonics (Kokoro's SineGen adds it before; the sum of nine independent Gaussians is a Gaussian).
-5. Store all parameters once (`base.parameters` tells the layout), so that a voice replace single parameters at load time and the trainable torch modules read the very same numbers.
+5. Settle the phase of the source's spectrum where it vanishes (Nyquist, silence): there it was the rounding noise of the Fourier transform, so
+   that two machines spoke two different sounds. Below 1e-5 the imaginary part now counts as 0 and the real part as a small positive number.
+6. Store all parameters once (`base.parameters` tells the layout), so that a voice replace single parameters at load time and the trainable torch modules read the very same numbers.
 
 It sees public weights only, and needs `onnx` only while assembling.
 """
@@ -20,11 +22,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from hometone_shared.errors import ModelError
 from onnx import TensorProto, helper, numpy_helper
 
-from hometone_client.base.parameters import DECODER, LAYOUT_VERSION, PARAMETERS, PROSODY, TABLE
+from hometone_client.base.parameters import DECODER, LAYOUT_VERSION, PARAMETERS, PROSODY, TABLE, VANISHING
 from hometone_client.models.dequantisation import dequantise
 
 INT8_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -32,7 +35,8 @@ INT8_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 _CONTENT, _F0, _ENERGY = "/encoder/MatMul_1_output_0", "/decoder/decoder/Unsqueeze_output_0", "/decoder/decoder/Unsqueeze_1_output_0"
 _DURATIONS = "/encoder/Clip_output_0"
 _SOURCE_SUM = "/decoder/decoder/generator/m_source/l_linear/Add_output_0"
-_OPERATORS = ("Gemm_MatMul_quant", "MatMul_quant", "ConvTranspose", "Conv_quant", "LSTM_quant", "Gemm", "MatMul", "Conv", "LSTM")
+_SOURCE_REAL, _SOURCE_IMAGINARY = (f"/decoder/decoder/generator/Gather_{i}_output_0" for i in (4, 5))
+_OPERATORS = ("Gemm_MatMul_quant", "Gemm_MatMul", "MatMul_quant", "ConvTranspose", "Conv_quant", "LSTM_quant", "Gemm", "MatMul", "Conv", "LSTM")
 _ALIGN = 4096  # onnxruntime maps external data page by page
 
 
@@ -48,6 +52,7 @@ def parameter_name(name: str) -> str:
     if name.startswith("decoder.decoder."):
         name = name.removeprefix("decoder.")
     name = re.sub(r"(albert_layers\.0\..*?)_\d+$", r"\1", name)
+    name = re.sub(r"text_encoder\.cnn\.(\d)\.cnn\.\1\.0", r"text_encoder.cnn.\1.0", name)
     return f"predictor.{name}" if re.match(r"((F0|N)\.\d|shared|F0_proj|N_proj)", name) else name
 
 
@@ -84,6 +89,7 @@ def _split(model: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     tanh = next(node for node in model.graph.node if node.op_type == "Tanh" and node.input[0] == _SOURCE_SUM)
     tanh.input[0] = "source_with_noise"
     model.graph.node.append(helper.make_node("Add", [_SOURCE_SUM, "source_noise"], ["source_with_noise"], name="source_noise_add"))
+    _settle_phase(model.graph)
     decoder = _part(
         model,
         inputs={
@@ -97,6 +103,25 @@ def _split(model: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
         cut={_CONTENT: "content", f0: "f0", energy: "energy"},
     )
     return prosody, decoder
+
+
+def _settle_phase(graph: onnx.GraphProto) -> None:
+    """Vanishing imaginary parts become 0 and vanishing real parts a small positive number, ahead of the arc tangent."""
+    for part, name, settled in (("real", _SOURCE_REAL, VANISHING), ("imaginary", _SOURCE_IMAGINARY, 0.0)):
+        for node in graph.node:
+            for index, read in enumerate(node.input):
+                if read == name:
+                    node.input[index] = f"source_{part}"
+        for constant, value in (("vanishing", VANISHING), ("settled", settled)):
+            graph.initializer.append(numpy_helper.from_array(np.array(value, dtype=np.float32), f"/source_{part}/{constant}"))
+        small, settled_name = f"source_{part}_vanishes", f"/source_{part}/settled"
+        graph.node.extend(
+            [
+                helper.make_node("Abs", [name], [f"source_{part}_size"], name=f"source_{part}_abs"),
+                helper.make_node("Less", [f"source_{part}_size", f"/source_{part}/vanishing"], [small], name=f"source_{part}_less"),
+                helper.make_node("Where", [small, settled_name, name], [f"source_{part}"], name=f"source_{part}_where"),
+            ]
+        )
 
 
 def _replace_input(graph: onnx.GraphProto, old: str, new: str) -> None:

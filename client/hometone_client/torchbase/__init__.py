@@ -1,0 +1,1 @@
+"""The base voice as trainable torch modules, numerically the same as the ONNX graphs in `hometone_client.base`."""
