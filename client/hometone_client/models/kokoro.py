@@ -10,7 +10,9 @@
    added behind the merge of the harmonics (Kokoro's SineGen adds it before; the sum of nine independent Gaussians is a Gaussian).
 5. Settle the phase of the source's spectrum where it vanishes (Nyquist, silence): there it was the rounding noise of the Fourier transform, so
    that two machines spoke two different sounds. Below 1e-5 the imaginary part now counts as 0 and the real part as a small positive number.
-6. Store all parameters once (`base.parameters` tells the layout), so that a voice replace single parameters at load time and the trainable torch modules read the very same numbers.
+6. Normalise the inverse Fourier transform: the public export divides only its first twenty samples by the sum of the squared windows, so that all the
+   rest came out 1.5 times too loud, beyond full scale in loud voices.
+7. Store all parameters once (`base.parameters` tells the layout), so that a voice replace single parameters at load time and the trainable torch modules read the very same numbers.
 
 It sees public weights only, and needs `onnx` only while assembling.
 """
@@ -36,6 +38,7 @@ _CONTENT, _F0, _ENERGY = "/encoder/MatMul_1_output_0", "/decoder/decoder/Unsquee
 _DURATIONS = "/encoder/Clip_output_0"
 _SOURCE_SUM = "/decoder/decoder/generator/m_source/l_linear/Add_output_0"
 _SOURCE_REAL, _SOURCE_IMAGINARY = (f"/decoder/decoder/generator/Gather_{i}_output_0" for i in (4, 5))
+_INVERSE_SCALE = "/decoder/decoder/generator/istft/stft/Mul_4"
 _OPERATORS = ("Gemm_MatMul_quant", "Gemm_MatMul", "MatMul_quant", "ConvTranspose", "Conv_quant", "LSTM_quant", "Gemm", "MatMul", "Conv", "LSTM")
 _ALIGN = 4096  # onnxruntime maps external data page by page
 
@@ -83,13 +86,13 @@ def assemble(sources: Sequence[Path], destination: Path, progress: Callable[[str
 def _split(model: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     producer = {name: node for node in model.graph.node for name in node.output if name}
     f0, energy = (producer[name].input[0] for name in (_F0, _ENERGY))
-    _replace_input(model.graph, "speed", "speed")
     prosody = _part(model, inputs={"tokens": (TensorProto.INT64, [1, "n"]), "style": (TensorProto.FLOAT, [1, 256]), "speed": (TensorProto.FLOAT, [1])},
                     outputs={_CONTENT: "content", f0: "f0", energy: "energy", _DURATIONS: "durations"})  # fmt: skip
     tanh = next(node for node in model.graph.node if node.op_type == "Tanh" and node.input[0] == _SOURCE_SUM)
     tanh.input[0] = "source_with_noise"
     model.graph.node.append(helper.make_node("Add", [_SOURCE_SUM, "source_noise"], ["source_with_noise"], name="source_noise_add"))
     _settle_phase(model.graph)
+    _normalise_inverse(model.graph)
     decoder = _part(
         model,
         inputs={
@@ -124,13 +127,12 @@ def _settle_phase(graph: onnx.GraphProto) -> None:
         )
 
 
-def _replace_input(graph: onnx.GraphProto, old: str, new: str) -> None:
-    if not any(i.name == old for i in graph.input):
-        raise ModelError("the base voice lacks an expected input")
-    for node in graph.node:
-        for index, name in enumerate(node.input):
-            if name == old:
-                node.input[index] = new
+def _normalise_inverse(graph: onnx.GraphProto) -> None:
+    """Overlapping squared Hann windows at a quarter's hop add up to 1.5; the basis itself is a quarter of the inverse transform."""
+    overlapped = next(node.output[0] for node in graph.node if node.op_type == "ConvTranspose" and "istft" in node.name)
+    scaled = next(node for node in graph.node if node.name == _INVERSE_SCALE)
+    graph.initializer.append(numpy_helper.from_array(np.array(4 / 1.5, dtype=np.float32), "/inverse_scale"))
+    scaled.input[0], scaled.input[1] = overlapped, "/inverse_scale"
 
 
 def _part(
