@@ -1,0 +1,184 @@
+"""The file of key slots: who has a voice here, and the sealed ways to their data keys.
+
+One file holds everything that must change together (device identity, speakers, slots), sealed as a whole under the device key, so
+that replacing it is the one moment at which an enrolment, a new PIN, an erasure or a rotation happens. Its prefix names the device key
+it needs. Names and pseudonyms are inside, never in a file name. Format: docs/formats.md, section "Key slots".
+"""
+
+import base64
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hometone_keys.damage import damaged
+from hometone_keys.device import DeviceIdentity
+from hometone_keys.pin import Argon2Cost
+from hometone_keys.sealing import (
+    HEADER_BYTES,
+    FileKind,
+    canonical_json,
+    context,
+    expect_kind,
+    header,
+    parse_json,
+    seal,
+    unseal,
+)
+from hometone_keys.slots import KeySlot, SlotKind, rewrap
+from hometone_shared.errors import DamagedVaultError
+
+KEY_ID_BYTES = 16
+PREFIX_BYTES = HEADER_BYTES + KEY_ID_BYTES
+_PART = "the file of key slots"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerRecord:
+    """A speaker as the register knows them.
+
+    Args:
+        speaker_id: Random pseudonym, `spk-` and 16 letters.
+        name: What people call the voice; readable on this device only.
+        folder: Random name of the speaker's folder.
+        created_ms: Milliseconds since 1970.
+        slots: Ways to the data key; exactly one `secret` slot, at most one `work` slot.
+    """
+
+    speaker_id: str
+    name: str
+    folder: str
+    created_ms: int
+    slots: tuple[KeySlot, ...]
+
+    def slot(self, kind: SlotKind) -> KeySlot | None:
+        """The slot of this kind, if there is one."""
+        return next((slot for slot in self.slots if slot.kind is kind), None)
+
+    def with_slot(self, new: KeySlot) -> "SpeakerRecord":
+        """The same speaker with this slot in place of any other of its kind."""
+        return replace(self, slots=(*self.without_slot(new.kind).slots, new))
+
+    def without_slot(self, kind: SlotKind) -> "SpeakerRecord":
+        """The same speaker without slots of this kind."""
+        return replace(self, slots=tuple(slot for slot in self.slots if slot.kind is not kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Content of the file of key slots."""
+
+    identity: DeviceIdentity
+    speakers: tuple[SpeakerRecord, ...] = ()
+
+    def find(self, speaker_id: str) -> SpeakerRecord | None:
+        """The speaker of this pseudonym, if there is one."""
+        return next((record for record in self.speakers if record.speaker_id == speaker_id), None)
+
+    def with_speaker(self, record: SpeakerRecord) -> "Register":
+        """The register with this speaker added, or in the place of their former record."""
+        return replace(self, speakers=(*self.without_speaker(record.speaker_id).speakers, record))
+
+    def without_speaker(self, speaker_id: str) -> "Register":
+        """The register without this speaker."""
+        return replace(self, speakers=tuple(record for record in self.speakers if record.speaker_id != speaker_id))
+
+    def rewrapped(self, *, old_device_key: bytes | bytearray, new_device_key: bytes | bytearray) -> "Register":
+        """The register with the outer layer of every slot under another device key."""
+        return replace(
+            self,
+            speakers=tuple(
+                replace(
+                    record,
+                    slots=tuple(
+                        rewrap(slot, speaker_id=record.speaker_id, old_device_key=old_device_key, new_device_key=new_device_key)
+                        for slot in record.slots
+                    ),
+                )
+                for record in self.speakers
+            ),
+        )
+
+
+def _slot_to_record(slot: KeySlot) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "kind": slot.kind.value,
+        "salt": base64.b64encode(slot.salt).decode(),
+        "sealed": base64.b64encode(slot.sealed).decode(),
+    }
+    if slot.cost is not None:
+        record["argon2id"] = [slot.cost.memory_kib, slot.cost.iterations, slot.cost.lanes]
+    return record
+
+
+def _slot_from_record(record: dict[str, Any]) -> KeySlot:
+    kind = SlotKind(record["kind"])
+    return KeySlot(
+        kind=kind,
+        salt=base64.b64decode(record["salt"], validate=True),
+        sealed=base64.b64decode(record["sealed"], validate=True),
+        cost=Argon2Cost(*map(int, record["argon2id"])) if kind is SlotKind.SECRET else None,
+    )
+
+
+def seal_register(register: Register, *, key_id: bytes, device_key: bytes | bytearray, salt: bytes | None = None) -> bytes:
+    """The bytes of the file. `salt` is for test vectors only."""
+    content = {
+        "device": register.identity.to_record(),
+        "speakers": [
+            {
+                "created_ms": record.created_ms,
+                "folder": record.folder,
+                "id": record.speaker_id,
+                "name": record.name,
+                "slots": [_slot_to_record(slot) for slot in record.slots],
+            }
+            for record in register.speakers
+        ],
+    }
+    return seal(
+        device_key,
+        canonical_json(content),
+        prefix=header(FileKind.KEY_SLOTS) + key_id,
+        info=context("hometone/key-slots/v1", key_id),
+        salt=salt,
+    )
+
+
+def key_id_of(data: bytes) -> bytes:
+    """Which device key a file of key slots needs.
+
+    Raises:
+        DamagedVaultError: These bytes are no such file.
+    """
+    expect_kind(data, FileKind.KEY_SLOTS, what=_PART)
+    if len(data) < PREFIX_BYTES:
+        raise damaged(_PART)
+    return data[HEADER_BYTES:PREFIX_BYTES]
+
+
+def unseal_register(data: bytes, *, device_key: bytes | bytearray) -> Register:
+    """Read the file.
+
+    Raises:
+        DamagedVaultError: It is not what was written.
+    """
+    key_id = key_id_of(data)
+    plaintext = unseal(device_key, data, prefix_bytes=PREFIX_BYTES, info=context("hometone/key-slots/v1", key_id), what=_PART)
+    try:
+        content = parse_json(plaintext)
+        return Register(
+            identity=DeviceIdentity.from_record(content["device"]),
+            speakers=tuple(
+                SpeakerRecord(
+                    speaker_id=str(record["id"]),
+                    name=str(record["name"]),
+                    folder=str(record["folder"]),
+                    created_ms=int(record["created_ms"]),
+                    slots=tuple(_slot_from_record(slot) for slot in record["slots"]),
+                )
+                for record in content["speakers"]
+            ),
+        )
+    except DamagedVaultError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(_PART) from error
