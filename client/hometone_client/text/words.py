@@ -1,0 +1,44 @@
+"""What a pronunciation gives back: words with their sounds, and the punctuation between them."""
+
+from dataclasses import dataclass
+
+# The marks the base voice knows (vocabulary of Kokoro-82M): they shape pauses and melody.
+MARKS = frozenset(';:,.!?—…"()“”')
+_OPENING = frozenset("(“")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One pronounced word, or one punctuation mark (`phonemes` is then that mark).
+
+    Attributes:
+        text: The word in spoken form ("eight", "八点").
+        phonemes: Symbols of the base; never empty.
+    """
+
+    text: str
+    phonemes: str
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether this is punctuation."""
+        return self.phonemes in MARKS
+
+
+def join_phonemes(words: list[Word]) -> str:
+    """One phoneme string: single spaces between words, punctuation on the side it belongs to."""
+    joined = ""
+    for word in words:
+        closing = word.is_mark and word.phonemes not in _OPENING and word.phonemes != "—"
+        space = bool(joined) and not closing and joined[-1] not in _OPENING
+        joined += (" " if space else "") + word.phonemes
+    return joined
+
+
+def join_text(words: list[Word]) -> str:
+    """The spoken form as text: spaces between Latin words, none between Chinese ones."""
+    joined = ""
+    for word in words:
+        latin_meets_latin = bool(joined) and joined[-1].isascii() and word.text[:1].isascii() and not word.is_mark
+        joined += (" " if latin_meets_latin else "") + word.text
+    return joined
