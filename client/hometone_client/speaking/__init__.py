@@ -1,0 +1,7 @@
+"""Text + voice -> sound, sentence by sentence. onnxruntime and numpy only: never torch, never the network (requirement 56)."""
+
+from hometone_client.speaking.sessions import Sessions
+from hometone_client.speaking.settings import SpeakingSettings
+from hometone_client.speaking.synthesizer import SpokenSentence, Synthesizer
+
+__all__ = ["Sessions", "SpeakingSettings", "SpokenSentence", "Synthesizer"]

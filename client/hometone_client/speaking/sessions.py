@@ -1,0 +1,67 @@
+"""Keeps the loaded graphs of the voices spoken last, so that a second sentence does not wait for loading.
+
+What it does: one `BaseRuntime` for each set of weights. Voices that change no weights (all stock voices, zero-shot ones) share the plain
+base's. What it may see: voice parameters while they are being merged; afterwards it keeps sessions only. What it must never do: outlive a
+revocation. Whoever revokes or locks a voice calls `forget`, and a session is closed as soon as nobody speaks with it any more.
+"""
+
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from hometone_client.base.parameters import base_hash, load_parameters
+from hometone_client.base.runtime import BaseRuntime
+from hometone_client.models import ensure
+from hometone_client.text import Frontend
+from hometone_client.voices.parameters import VoiceParameters
+from hometone_shared.errors import ModelError
+
+BASE_NAME: Final = "kokoro-82m-v1.0"
+_LIMIT: Final = 2  # each own voice's session holds up to 330 MB
+
+
+class Sessions:
+    """Loaded bases, the text frontend, and where they come from; safe to use from several threads."""
+
+    def __init__(self, models: Path, *, threads: int | None = None, limit: int = _LIMIT) -> None:
+        """Find the base in the model folder; nothing is loaded yet.
+
+        Args:
+            models: The model folder.
+            threads: Threads within one operation; all physical cores by default.
+            limit: How many different sets of weights are kept loaded.
+
+        Raises:
+            ModelError: The base is not there and cannot be assembled.
+        """
+        self._folder = ensure(BASE_NAME, folder=models)
+        self._threads = threads
+        self._limit = limit
+        self._loaded: OrderedDict[str, BaseRuntime] = OrderedDict()
+        self._lock = Lock()
+        self.base_sha256 = base_hash(self._folder)
+        self.frontend = Frontend()
+
+    def runtime(self, voice: VoiceParameters) -> BaseRuntime:
+        """Return the graphs with the voice's weights in them.
+
+        Raises:
+            ModelError: The voice belongs to another base.
+        """
+        if voice.base_sha256 != self.base_sha256:
+            raise ModelError("this voice was made for another base voice", hint="train the voice again on this computer")
+        key = voice.weights_digest()
+        with self._lock:
+            if key not in self._loaded:
+                while len(self._loaded) >= self._limit:
+                    self._loaded.popitem(last=False)
+                replacements = voice.merged_weights(load_parameters(self._folder).__getitem__) if voice.weight_deltas else None
+                self._loaded[key] = BaseRuntime(self._folder, replacements=replacements, threads=self._threads)
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
+
+    def forget(self) -> None:
+        """Drop every loaded session; the next sentence loads again."""
+        with self._lock:
+            self._loaded.clear()

@@ -1,0 +1,162 @@
+"""Speaks a text in a voice, sentence by sentence.
+
+What it does, for each sentence, only when the listener asks for it:
+
+1. text -> utterances (`hometone_client.text`), lazily; a very long first sentence is cut at a clause, so that the first sound comes soon;
+2. tokens and the prosody half of the style -> durations, F0, energy (the article's "GPT"); the speaker's pace times the wished one;
+3. F0: first the speaker's own map, then the listener's wish (`intonation`); energy stays the base's;
+4. decoder -> sound, with the voice's breath and the wished noise (the article's "SoVITS");
+5. tone filter, gain, limiter, edges and the pause that the text asks for (`finishing`).
+
+What it may see: text and voice parameters, in memory. What it must never do: import torch, open a socket, write a file, keep a text.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hometone_client.base.runtime import BaseRuntime
+from hometone_client.speaking import finishing, intonation
+from hometone_client.speaking.sessions import Sessions
+from hometone_client.speaking.settings import SpeakingSettings
+from hometone_client.text import Utterance
+from hometone_client.voices.parameters import VoiceParameters
+
+SAMPLE_RATE_HZ: Final = 24_000
+
+# The first sentence is cut when it is longer than this: 120 tokens are about 8 s of speech, 3 to 4 s of work on two cores.
+_FIRST_TOKENS: Final = 120
+_SHORTEST_PART: Final = 30
+_CLAUSE_END: Final = re.compile(r"[,;:—…!?.]+[”\")]* ?")
+_CLAUSE_PAUSE_S: Final = 0.15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenSentence:
+    """One sentence as sound.
+
+    Attributes:
+        samples: float32 [n] at 24,000 Hz, magnitude at most 0.98, the pause after it included: sentences are simply put one behind another.
+        utterance: What was spoken. Parts of a long first sentence all carry the whole sentence's text.
+    """
+
+    samples: NDArray[np.float32]
+    utterance: Utterance
+
+
+@cache
+def audible_labels() -> dict[str, str]:
+    """Spoken labels by language: the sentence that says that the voice is synthetic (requirement 58)."""
+    text = resources.files("hometone_client.speaking").joinpath("data", "audible_label.json").read_text(encoding="utf-8")
+    return {str(language): str(phrase) for language, phrase in json.loads(text).items()}
+
+
+class Synthesizer:
+    """One voice, ready to speak; safe to use from one thread at a time."""
+
+    def __init__(self, models: Path, voice: VoiceParameters, *, threads: int | None = None, sessions: Sessions | None = None) -> None:
+        """Load the voice.
+
+        Args:
+            models: The model folder.
+            voice: Who speaks.
+            threads: Threads within one operation; all physical cores by default.
+            sessions: Loaded graphs to share with other voices; its own by default (then `models` and `threads` are those of `sessions`).
+
+        Raises:
+            ModelError: The base is missing, or the voice belongs to another one.
+        """
+        shared = sessions or Sessions(models, threads=threads)
+        self._voice = voice
+        self._frontend = shared.frontend
+        self._runtime: BaseRuntime = shared.runtime(voice)
+
+    def speak(
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        settings: SpeakingSettings | None = None,
+        audible_label: bool = False,
+    ) -> Iterator[SpokenSentence]:
+        """Speak a text, one sentence for each step of the iterator; nothing is computed ahead.
+
+        Args:
+            text: What to say.
+            language: How Latin words are to be read ("en", "es", ...); the frontend decides by default.
+            settings: The listener's wishes.
+            audible_label: Say first, in the text's language and in this voice, that the voice is synthetic.
+
+        Yields:
+            The sentences in order.
+
+        Raises:
+            TextError: The text, or a part of it, cannot be read aloud.
+        """
+        chosen = settings or SpeakingSettings()
+        for number, utterance in enumerate(self._utterances(text, language=language, audible_label=audible_label)):
+            yield self._spoken(utterance, settings=chosen, number=number)
+
+    def _utterances(self, text: str, *, language: str | None, audible_label: bool) -> Iterator[Utterance]:
+        utterances = iter(self._frontend.utterances(text, language=language))
+        first = next(utterances, None)
+        if first is None:
+            return
+        if audible_label:
+            labels = audible_labels()
+            spoken_in = first.language.partition("-")[0]
+            spoken_in = spoken_in if spoken_in in labels else "en"
+            yield from self._frontend.utterances(labels[spoken_in], language=spoken_in)
+        yield from chain(bounded(first), utterances)
+
+    def _spoken(self, utterance: Utterance, *, settings: SpeakingSettings, number: int) -> SpokenSentence:
+        voice = self._voice
+        pace = voice.length_scale * settings.length_scale
+        prosody = self._runtime.prosody(utterance.tokens, voice.style, length_scale=pace)  # (2)
+        f0_hz = intonation.moved(voice.f0_map(prosody.f0_hz), semitones=settings.pitch_semitones, pitch_range=settings.pitch_range)  # (3)
+        seed = None if settings.seed is None else int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
+        samples = self._runtime.decode(  # (4)
+            dataclasses.replace(prosody, f0_hz=f0_hz),
+            voice.style,
+            noise_scale=settings.noise_scale,
+            voiced_noise=voice.voiced_noise,
+            seed=seed,
+        )
+        samples = finishing.filtered(samples, voice.tone_filter, delay=voice.tone_delay)  # (5)
+        samples = finishing.limited(samples * np.float32(10.0 ** (voice.gain_db / 20.0)))
+        samples = finishing.edged(finishing.trimmed(samples), pause_s=utterance.pause_after_s * pace)
+        return SpokenSentence(samples=samples, utterance=utterance)
+
+
+def bounded(utterance: Utterance) -> Iterator[Utterance]:
+    """Cut a long first sentence at the ends of clauses, so that its first part is at most about 120 tokens.
+
+    The rest stays in one piece: the listener is hearing the first part while it is computed, and fewer cuts keep the melody whole.
+    A sentence without a clause end in the right place is not cut.
+    """
+    if len(utterance.tokens) <= _FIRST_TOKENS or len(utterance.phonemes) != len(utterance.tokens):
+        yield utterance
+        return
+    ends = [match.end() for match in _CLAUSE_END.finditer(utterance.phonemes)]
+    fitting = [end for end in ends if _SHORTEST_PART <= end <= min(_FIRST_TOKENS, len(utterance.tokens) - _SHORTEST_PART)]
+    if not fitting:
+        yield utterance
+        return
+    cut = fitting[-1]
+    yield dataclasses.replace(
+        utterance,
+        phonemes=utterance.phonemes[:cut].rstrip(),
+        tokens=utterance.tokens[: len(utterance.phonemes[:cut].rstrip())],
+        pause_after_s=_CLAUSE_PAUSE_S,
+    )
+    yield dataclasses.replace(utterance, phonemes=utterance.phonemes[cut:], tokens=utterance.tokens[cut:])

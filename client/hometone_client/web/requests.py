@@ -1,0 +1,83 @@
+"""The body of `POST /v1/audio/speech`: OpenAI's fields, and those that only Hometone has. Unknown fields are refused, not ignored."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hometone_client.audio.encoding import NATIVE_RATE_HZ, SpeechFormat
+from hometone_client.speaking.settings import SpeakingSettings
+from hometone_shared.errors import UsageError
+
+MODELS = ("hometone", "tts-1", "tts-1-hd")
+"""Names of the one model; clients that know OpenAI's only may use those."""
+
+
+class VoiceReference(BaseModel):
+    """OpenAI's way to name a custom voice."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(min_length=1, max_length=128)
+
+
+class SpeechRequest(BaseModel):
+    """One text to be spoken.
+
+    Attributes:
+        model: "hometone".
+        input: The text.
+        voice: A name of `GET /v1/voices`, or {"id": name}.
+        response_format: Format of the sound. "pcm" is 16-bit mono without a header, always with the spoken label in front.
+        speed: OpenAI's pace, 1 / length_scale.
+        stream_format: "audio": the bytes themselves; "sse": as server-sent events.
+        length_scale: Pace; above 1 is slower.
+        noise_scale: See `SpeakingSettings`.
+        pitch: Semitones.
+        pitch_range: See `SpeakingSettings`.
+        seed: Makes the result repeatable.
+        language: How Latin words are read.
+        sample_rate_hz: Rate of the sound.
+        audible_label: Say first that the voice is synthetic.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    model: str = Field(default=MODELS[0], max_length=64)
+    input: str = Field(min_length=1)
+    voice: str | VoiceReference
+    response_format: SpeechFormat = "mp3"
+    speed: float | None = None
+    stream_format: Literal["audio", "sse"] = "audio"
+    length_scale: float | None = None
+    noise_scale: float | None = None
+    pitch: float = 0.0
+    pitch_range: float = 1.0
+    seed: int | None = None
+    language: str | None = Field(default=None, max_length=16)
+    sample_rate_hz: int = NATIVE_RATE_HZ
+    audible_label: bool = False
+
+    @property
+    def voice_id(self) -> str:
+        """The voice's name, however it was given."""
+        return self.voice if isinstance(self.voice, str) else self.voice.id
+
+    def settings(self) -> SpeakingSettings:
+        """Return the wishes of this request.
+
+        Raises:
+            UsageError: They contradict each other or lie outside their ranges.
+        """
+        if self.speed is not None and self.length_scale is not None:
+            raise UsageError("speed and length_scale say the same thing", hint="send one of them")
+        if self.speed is not None and self.speed <= 0:
+            raise UsageError("the speed must lie between 0.34 and 3.3", hint="leave it out to get the usual pace")
+        length_scale = 1.0 / self.speed if self.speed is not None else self.length_scale
+        chosen = SpeakingSettings(pitch_semitones=self.pitch, pitch_range=self.pitch_range, seed=self.seed)
+        return SpeakingSettings(
+            length_scale=chosen.length_scale if length_scale is None else length_scale,
+            noise_scale=chosen.noise_scale if self.noise_scale is None else self.noise_scale,
+            pitch_semitones=chosen.pitch_semitones,
+            pitch_range=chosen.pitch_range,
+            seed=chosen.seed,
+        )

@@ -1,0 +1,121 @@
+"""Runs the local API with uvicorn, on loopback and nowhere else (requirement 57)."""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from threading import Thread
+from types import TracebackType
+from typing import Final, Self
+
+import uvicorn
+from fastapi import FastAPI
+
+from hometone_shared.errors import ResourceError, UsageError
+
+DEFAULT_PORT: Final = 8573
+_START_TIMEOUT_S: Final = 10.0
+
+
+def loopback_address(host: str) -> str:
+    """Return the loopback address that a host stands for.
+
+    Raises:
+        UsageError: It is not loopback. Names other than "localhost" are refused too: what they resolve to can change.
+    """
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        address = None
+    if address is None or not address.is_loopback:
+        raise UsageError("the local API can be reached from this computer only", hint="use 127.0.0.1 or ::1")
+    return str(address)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    address = loopback_address(host)
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows: nobody else may take the port over
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ResourceError("the local API cannot listen there", hint="another program uses this port; choose another one") from error
+    return listener
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # addresses and times of requests are nobody's business
+            server_header=False,
+            proxy_headers=False,  # a header must not be able to pretend that a peer is local
+            lifespan="off",
+            ws="none",
+            http="h11",
+            limit_concurrency=64,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=5,
+        )
+    )
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(app: FastAPI, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until interrupted (Ctrl+C or SIGTERM).
+
+    Args:
+        app: From `create_app`.
+        host: 127.0.0.1, ::1 or localhost.
+        port: 0 picks a free one.
+        on_ready: Told the address, such as "http://127.0.0.1:8573", when the port is bound.
+
+    Raises:
+        UsageError: The host is not loopback.
+        ResourceError: The port is taken.
+    """
+    listener = _bound(host, port)
+    try:
+        if on_ready is not None:
+            on_ready(_url(listener))
+        _server(app).run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+class LocalServer:
+    """The same server in a thread, for programs that do something else meanwhile. A context manager."""
+
+    def __init__(self, app: FastAPI, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Bind the port; nothing is answered before the context is entered.
+
+        Raises:
+            UsageError: The host is not loopback.
+            ResourceError: The port is taken.
+        """
+        self._listener = _bound(host, port)
+        self.url = _url(self._listener)
+        self._server = _server(app)
+        self._thread = Thread(target=self._server.run, kwargs={"sockets": [self._listener]}, name="hometone-api", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start; connections made before the loop runs wait in the listen queue."""
+        self._listener.listen(64)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Finish the answers under way (5 s at most) and stop."""
+        self._server.should_exit = True
+        self._thread.join(timeout=_START_TIMEOUT_S)
+        self._listener.close()
