@@ -1,0 +1,180 @@
+"""`hometone doctor`: what works on this computer, and what is missing."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from hometone_client.cli.session import Session
+from hometone_client.jobs.tiers import Tier, needed_mib
+from hometone_client.jobs.usage import available_mib
+from hometone_client.models import CATALOGUE, ensure, model_folder, verify_all
+from hometone_keys import Custody, Vault
+from hometone_shared.errors import HometoneError, ModelError
+
+EPILOG = """\b
+Examples:
+  hometone doctor
+  hometone doctor --no-assemble --json
+
+Public weights that are missing are assembled unless --no-assemble is given. The exit code is 0 when everything needed for making and
+speaking voices is there, 11 otherwise; a missing microphone or keyring is only said."""
+_NEEDED_DISK_GIB: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What.
+        state: "ok", "advice" or "missing".
+        words: What was found.
+        hint: What to do about it; empty when it is well.
+    """
+
+    name: str
+    state: str
+    words: str
+    hint: str = ""
+
+
+def look_at_python() -> Finding:
+    """The version of Python."""
+    words = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Finding("python", "ok" if sys.version_info >= (3, 11) else "missing", words)
+
+
+def look_at_processor() -> Finding:
+    """Cores."""
+    cores = os.cpu_count() or 1
+    return Finding(
+        "processor",
+        "ok" if cores >= 2 else "advice",
+        f"{cores} cores",
+        "" if cores >= 2 else "with one core everything takes twice as long",
+    )
+
+
+def look_at_memory() -> Finding:
+    """Memory that is free, beside what training takes."""
+    free = available_mib()
+    if free >= needed_mib(Tier.STANDARD):
+        return Finding("memory", "ok", f"{free} MiB free")
+    return Finding(
+        "memory", "advice", f"{free} MiB free", f"training takes {needed_mib(Tier.STANDARD)} MiB, --tier quick {needed_mib(Tier.QUICK)} MiB"
+    )
+
+
+def look_at_disk(home: Path) -> Finding:
+    """Room on the disk of the home."""
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free / 2**30
+    if not os.access(existing, os.W_OK):
+        return Finding("disk", "missing", "the data folder cannot be written", "choose another with --home")
+    return Finding(
+        "disk", "ok" if free >= _NEEDED_DISK_GIB else "advice", f"{free:.1f} GiB free", "" if free >= _NEEDED_DISK_GIB else "make room"
+    )
+
+
+def look_at_microphones() -> Finding:
+    """Microphones."""
+    from hometone_client.audio.recorder import input_devices
+
+    try:
+        devices = input_devices()
+    except HometoneError as error:
+        return Finding("microphone", "advice", error.message, error.hint)
+    if not devices:
+        return Finding("microphone", "advice", "none found", "record with a phone and import the file: hometone take add NAME FILE")
+    names = "; ".join(f"{device.index}: {device.name}{' (default)' if device.is_default else ''}" for device in devices)
+    return Finding("microphone", "ok", names)
+
+
+def look_at_training() -> Finding:
+    """Torch, which only training and one yardstick need."""
+    try:
+        return Finding("training", "ok", f"torch {importlib.metadata.version('torch')}")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("training", "advice", "torch is not installed", "voices can be spoken but not made here; run.py setup installs it")
+
+
+def look_at_vault(home: Path) -> Finding:
+    """Who keeps the device key."""
+    if not Vault.exists(home):
+        return Finding("vault", "ok", "none yet; hometone enroll makes it")
+    try:
+        with Vault(home) as vault:
+            custody, count = vault.custody, len(vault.speakers())
+    except HometoneError as error:
+        return Finding("vault", "missing", error.message, error.hint)
+    words = f"{count} speakers; device key kept by: {custody.value}"
+    if custody is Custody.FILE:
+        return Finding("vault", "advice", words, "no keyring on this computer; set HOMETONE_DEVICE_PASSPHRASE to seal the device key")
+    return Finding("vault", "ok", words)
+
+
+def look_at_models(*, assemble: bool, tell: Callable[[str], None]) -> Iterator[Finding]:
+    """Public weights, byte for byte."""
+    if assemble:
+        for name in CATALOGUE:
+            try:
+                ensure(name, progress=tell)
+            except ModelError as error:
+                yield Finding(name, "missing", error.message, error.hint)
+    for verification in verify_all():
+        entry = CATALOGUE[verification.name]
+        well = verification.state == "ready"
+        yield Finding(
+            verification.name,
+            "ok" if well else "missing",
+            f"{entry.purpose}: {verification.state}",
+            "" if well else "hometone doctor assembles it",
+        )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(name="doctor", epilog=EPILOG)
+    def doctor(
+        context: typer.Context,
+        assemble: Annotated[bool, typer.Option("--assemble/--no-assemble", help="Assemble public weights that are missing.")] = True,
+    ) -> None:
+        """Look at everything that making and speaking voices needs."""
+        session: Session = context.obj
+        terminal = session.terminal
+        findings = [
+            look_at_python(),
+            look_at_processor(),
+            look_at_memory(),
+            look_at_disk(session.home),
+            look_at_vault(session.home),
+            look_at_microphones(),
+            look_at_training(),
+            *look_at_models(assemble=assemble, tell=terminal.line),
+        ]
+        missing = list(dict.fromkeys(finding.name for finding in findings if finding.state == "missing"))
+        table = Table(box=None, pad_edge=False)
+        for key in ("column-what", "column-state", "column-found"):
+            table.add_column(terminal.words(key))
+        for finding in findings:
+            table.add_row(
+                finding.name, terminal.words(f"state-{finding.state}"), f"{finding.words} {finding.hint and '- ' + finding.hint}".strip()
+            )
+        values = {"findings": [asdict(finding) for finding in findings], "home": str(session.home), "models": str(model_folder())}
+        if missing:
+            if not terminal.as_json:
+                terminal.answer("doctor", values, table=table)
+            error = ModelError(f"missing: {', '.join(missing)}", hint="the lines above say what to do")
+            raise typer.Exit(terminal.fail("doctor", error, values=values))
+        terminal.answer("doctor", values, table=table)
+        terminal.say("doctor-well")

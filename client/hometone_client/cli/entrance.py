@@ -1,0 +1,132 @@
+"""The way in: `hometone COMMAND ...`.
+
+1. Options that hold for every command (`--home`, `--json`, `--lang`, `--models`, `--debug`) may stand anywhere on the line; they are
+   moved to the front.
+2. typer reads the rest and calls the command.
+3. Whatever is raised becomes one message and an exit code here, and nowhere else.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from hometone_client.cli import doctor, enroll, evaluate, queueing, revoke, say, serve, take, train, voices
+from hometone_client.cli.session import Session, default_home
+from hometone_client.cli.terminal import Terminal, chosen_language
+from hometone_client.models.folder import ENVIRONMENT_VARIABLE as MODELS_VARIABLE
+from hometone_shared.errors import HometoneError, UsageError
+
+WITH_VALUE: Final = ("--home", "--lang", "--models")
+FLAGS: Final = ("--json", "--debug")
+
+EPILOG: Final = """\b
+A first voice in five lines:
+  hometone enroll mei                              consent, PIN, an empty place in the vault
+  hometone take add mei --microphone               read a sentence; or: take add mei recording.m4a
+  hometone train mei --tier quick                  ninety seconds on two cores
+  hometone say mei "今天天气很好" --out park.wav
+  hometone revoke mei                              everything of hers is gone
+
+Options that hold for every command may stand anywhere on the line. Unattended: --pin-file or HOMETONE_PIN, --yes, --json."""
+
+app = typer.Typer(
+    name="hometone",
+    help="A synthetic voice of one's own, made and spoken on this computer. Nothing is sent anywhere.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for room in (doctor, enroll, take, train, say, voices, evaluate, queueing, serve, revoke):
+    room.register(app)
+
+
+@app.callback()
+def every_command(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(envvar="HOMETONE_HOME", help="Folder of everything that belongs to people, all of it sealed.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object on standard output and nothing else.")] = False,
+    lang: Annotated[str | None, typer.Option(help="Language of messages, en or zh; default: that of this computer.")] = None,
+    models: Annotated[Path | None, typer.Option(help="Folder of public weights; default: HOMETONE_MODELS or the cache folder.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Add a traceback when something fails.")] = False,
+) -> None:
+    """Read the options that hold for every command."""
+    if lang is not None and lang not in {"en", "zh"}:
+        raise UsageError("messages come in two languages", hint="--lang en or --lang zh")
+    if models is not None:
+        os.environ[MODELS_VARIABLE] = str(models)
+    terminal = Terminal(language=chosen_language(lang, os.environ), as_json=as_json, debug=debug)
+    context.obj = Session(terminal=terminal, home=(home or default_home()).expanduser().absolute())
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """Move the options of every command to the front; what follows `--` is left alone."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        if argument == "--":
+            rest += [argument, *waiting]
+            break
+        if argument in FLAGS or argument.split("=", 1)[0] in WITH_VALUE:
+            front.append(argument)
+            if argument in WITH_VALUE and waiting:
+                front.append(waiting.pop(0))
+        else:
+            rest.append(argument)
+    return front + rest
+
+
+def command_name(arguments: Sequence[str]) -> str:
+    """The command on a hoisted line, for the answer: `take add`, `say`."""
+    words = list(arguments)
+    while words and words[0].startswith("-"):
+        words = words[2:] if words[0] in WITH_VALUE else words[1:]
+    groups = {"take", "queue"}
+    return " ".join(words[:2] if words and words[0] in groups else words[:1])
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        The exit code: 0, that of the error, 2 for a line that cannot be understood, 130 when interrupted, 70 for a mistake of ours.
+    """
+    line = hoisted(arguments)
+    asked = line[line.index("--lang") + 1] if "--lang" in line[:-1] else None
+    terminal = Terminal(language=chosen_language(asked, os.environ), as_json="--json" in line, debug="--debug" in line)
+    name = command_name(line)
+    try:
+        code = app(args=line, prog_name="hometone", standalone_mode=False)
+    except HometoneError as error:
+        return terminal.fail(name, error)
+    except (KeyboardInterrupt, typer.Abort):
+        return terminal.fail(name, KeyboardInterrupt())
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the reader went away; say nothing more
+        return 0
+    except typer.TyperException as error:
+        hint = f"see hometone {name} --help".replace("  ", " ")
+        return terminal.fail(name, UsageError(error.format_message().rstrip("."), hint=hint))
+    except Exception as error:
+        return terminal.fail(name, error)
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `hometone` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,183 @@
+"""`hometone say VOICE TEXT`: any text in a voice, as a labelled sound file."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from hometone_client.cli.session import PinFile, Session
+from hometone_client.models import model_folder
+from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.voices import Voice, VoiceRegistry
+from hometone_keys import Vault
+from hometone_shared.errors import StorageError, TextError, UsageError
+
+LONGEST_TEXT: Final = 200_000
+FORMATS: Final = ("wav", "flac", "mp3", "opus", "aac")
+EPILOG = """\b
+Examples:
+  hometone say mei "今天天气很好，我想去公园散步。" --out park.wav
+  hometone say mei "Let's go to the 超市吧" --out shop.mp3 --length-scale 1.2
+  hometone say af_heart "A stock voice needs no PIN." --out stock.flac --rate 22050
+  echo "From a pipe." | hometone say mei - --out - > pipe.wav
+
+A text that begins with a dash stands after --. Every file carries the AI label; --audible-label also says it aloud. The recommended noise
+scale is 0.6 to 0.8."""
+
+
+def read_text(text: str | None, text_file: Path | None) -> str:
+    """The text from the line, a file, or standard input (`-`).
+
+    Raises:
+        UsageError: None or two of them were given.
+        TextError: It is empty, too long, or not UTF-8.
+    """
+    if (text is None) == (text_file is None):
+        raise UsageError("say what to speak", hint="give a text, or --text-file FILE, or - to read standard input")
+    if text_file is None and text != "-":
+        found = text or ""
+    else:
+        try:
+            data = sys.stdin.buffer.read(4 * LONGEST_TEXT + 1) if text_file is None else text_file.read_bytes()
+            found = data.decode("utf-8-sig")
+        except OSError as error:
+            raise UsageError("the text file cannot be read", hint="check its name and its permissions") from error
+        except UnicodeDecodeError as error:
+            raise TextError("the text is not UTF-8", hint="save it as UTF-8") from error
+    if not found.strip():
+        raise TextError("the text is empty", hint="give at least one word")
+    if len(found) > LONGEST_TEXT:
+        raise TextError(f"the text has {len(found)} characters, at most {LONGEST_TEXT} are read at once", hint="split it")
+    return found
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a sound file so that it is there whole or not at all.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+        try:
+            with os.fdopen(handle, "wb") as target:
+                target.write(data)
+            Path(temporary).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise StorageError(
+            "the sound file cannot be written", hint="check the folder, its permissions, and the room on the disk"
+        ) from error
+
+
+@contextmanager
+def chosen_voice(session: Session, name: str, *, pin_file: Path | None, base_sha256: str) -> Iterator[tuple[Voice, SpeakerRoom | None]]:
+    """Unlock the speaker of that name, or find the stock voice.
+
+    Raises:
+        UsageError: There is neither.
+        WrongSecretError: That is not her PIN.
+    """
+    from hometone_client.speakers.choosing import own_voice
+
+    if not name.startswith("stock:") and Vault.exists(session.home):
+        with session.vault() as vault:
+            try:
+                vault.find(name)
+            except UsageError:
+                known = False
+            else:
+                known = True
+        if known:
+            with session.speaker(name, pin_file=pin_file) as room:
+                yield own_voice(room), room
+            return
+    yield VoiceRegistry(base_sha256=base_sha256).get(name), None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(name="say", epilog=EPILOG)
+    def say(
+        context: typer.Context,
+        voice: Annotated[str, typer.Argument(help="A speaker of this computer, or a stock voice (hometone voices).")],
+        text: Annotated[str | None, typer.Argument(help="What to say; - reads standard input.")] = None,
+        text_file: Annotated[Path | None, typer.Option(help="Read the text from this file (UTF-8).")] = None,
+        out: Annotated[Path, typer.Option(help="The sound file; - writes to standard output.")] = Path("speech.wav"),
+        fmt: Annotated[str | None, typer.Option("--format", help=f"One of {', '.join(FORMATS)}; default: by the name of the file.")] = None,
+        rate: Annotated[int, typer.Option(help="Samples per second, 24000 or 22050; others where the format allows.")] = 24_000,
+        language: Annotated[str | None, typer.Option(help="How Latin words are read: en, es, fr, it, pt ...; default: guessed.")] = None,
+        length_scale: Annotated[float, typer.Option(help="Above 1 is slower, below 1 faster.")] = 1.0,
+        noise_scale: Annotated[float, typer.Option(help="Noise in the voice's source.")] = 0.667,
+        pitch: Annotated[float, typer.Option(help="Semitones up or down; the timbre stays.")] = 0.0,
+        pitch_range: Annotated[float, typer.Option(help="0 is a monotone, 1 the voice's own melody, 2 twice as lively.")] = 1.0,
+        seed: Annotated[int | None, typer.Option(help="Makes the noise repeatable.")] = None,
+        audible_label: Annotated[bool, typer.Option("--audible-label", help="Say first that the voice is synthetic.")] = False,
+        pin_file: PinFile = None,
+    ) -> None:
+        """Speak a text in a voice, offline.
+
+        Sentences are computed one after the other.
+        """
+        from hometone_client.audio.encoding import check_format, encode
+        from hometone_client.audio.labels import SyntheticLabel
+        from hometone_client.speaking import Sessions, SpeakingSettings, Synthesizer
+
+        session: Session = context.obj
+        terminal = session.terminal
+        to_pipe = str(out) == "-"
+        if to_pipe and terminal.as_json:
+            raise UsageError("sound and JSON cannot both go to standard output", hint="choose a file with --out")
+        chosen = (fmt or ("wav" if to_pipe else out.suffix.lstrip("."))).lower()
+        checked = check_format(fmt=chosen, sample_rate_hz=rate)
+        if checked not in FORMATS:
+            raise UsageError("raw samples cannot carry the AI label, so no file is made of them", hint="choose wav")
+        settings = SpeakingSettings(
+            length_scale=length_scale, noise_scale=noise_scale, pitch_semitones=pitch, pitch_range=pitch_range, seed=seed
+        )
+        words = read_text(text, text_file)
+        sessions = Sessions(model_folder())
+        started = time.monotonic()
+        with chosen_voice(session, voice, pin_file=pin_file, base_sha256=sessions.base_sha256) as (found, room):
+            synthesizer = Synthesizer(model_folder(), found.load(), sessions=sessions)
+            pieces, first_s, spoken = [], 0.0, 0
+            with terminal.progress("speaking", voice=found.id) as line:
+                for sentence in synthesizer.speak(words, language=language, settings=settings, audible_label=audible_label):
+                    first_s = first_s or time.monotonic() - started
+                    pieces.append(sentence.samples)
+                    spoken += len(sentence.utterance.text)
+                    line.update(spoken / len(words))
+            if not pieces:
+                raise TextError("there is nothing in this text that can be read aloud", hint="give at least one word")
+            label = SyntheticLabel.fresh()
+            data = encode(pieces, fmt=checked, sample_rate_hz=rate, label=label)
+            values: dict[str, Any] = {
+                "voice": found.id,
+                "kind": found.kind,
+                "format": checked,
+                "rate_hz": rate,
+                "seconds": round(sum(piece.size for piece in pieces) / 24_000, 3),
+                "sentences": len(pieces),
+                "first_sound_s": round(first_s, 3),
+                "wall_s": round(time.monotonic() - started, 3),
+                "produce_id": label.produce_id,
+                "out": None if to_pipe else str(out),
+            }
+            if to_pipe:
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+                return
+            if room is not None:
+                room.note_export(out, produce_id=label.produce_id)
+            write_file(out, data)
+        terminal.answer("say", values, lines=[terminal.words("said", out=out, seconds=f"{values['seconds']:.1f}")])

@@ -1,0 +1,74 @@
+"""`hometone serve`: the local API, for programs on this computer."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hometone_client.cli.session import Session, read_pin_file
+from hometone_client.models import model_folder
+from hometone_client.voices import VoiceRegistry
+
+EPILOG = """\b
+Examples:
+  hometone serve                                   stock voices only
+  hometone serve --unlock mei=pin.txt --token-file token.txt
+  curl -H "Authorization: Bearer $(cat token.txt)" -d '{"input": "Hello", "voice": "mei"}' \\
+       http://127.0.0.1:8573/v1/audio/speech -o hello.wav
+
+Only programs on this computer can reach it, and each request must show the token. Voices are locked again when it ends (Ctrl+C)."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(name="serve", epilog=EPILOG)
+    def serve(
+        context: typer.Context,
+        port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65_535)] = 8573,
+        unlock: Annotated[
+            list[str] | None, typer.Option(metavar="NAME[=PINFILE]", help="Let programs use this speaker's voice; repeatable.")
+        ] = None,
+        token_file: Annotated[
+            Path | None, typer.Option(help="Write the token there, readable by you only; otherwise it is printed.")
+        ] = None,
+    ) -> None:
+        """Let programs on this computer speak: POST /v1/audio/speech (OpenAI's shape), GET /v1/voices."""
+        from hometone_client.speakers.choosing import own_voice
+        from hometone_client.speakers.room import SpeakerRoom
+        from hometone_client.speaking import Sessions, Synthesizer
+        from hometone_client.web import ApiState, create_app, new_token, write_token
+        from hometone_client.web import serve as run_server
+
+        session: Session = context.obj
+        terminal = session.terminal
+        sessions = Sessions(model_folder())
+        with ExitStack() as stack:
+            own = []
+            if unlock:
+                vault = stack.enter_context(session.vault())
+                for item in unlock:
+                    name, _, file = item.partition("=")
+                    pin = read_pin_file(Path(file)) if file else session.pin(None)
+                    room = stack.enter_context(SpeakerRoom(vault.unlock(vault.find(name).speaker_id, pin)))
+                    own.append(own_voice(room))
+            token = new_token()
+            if token_file is not None:
+                write_token(token_file, token)
+            state = ApiState(
+                token=token,
+                registry=VoiceRegistry(base_sha256=sessions.base_sha256, own=lambda: own),
+                speaker=lambda voice: Synthesizer(model_folder(), voice, sessions=sessions),
+            )
+
+            def ready(url: str) -> None:
+                shown = {"url": url, "voices": [voice.id for voice in own], "token_file": str(token_file) if token_file else None}
+                lines = [terminal.words("serving", url=url)]
+                if token_file is None:
+                    shown["token"] = token
+                    lines.append(f"token: {token}")
+                terminal.answer("serve", shown, lines=lines)
+
+            run_server(create_app(state), port=port, on_ready=ready)
+        terminal.say("served")

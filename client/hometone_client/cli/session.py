@@ -1,0 +1,120 @@
+"""What every command needs first: where the data is, who speaks, and her PIN.
+
+What it may see: options and the environment. A PIN lives here only as long as it takes to hand it to the vault.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import platformdirs
+import typer
+
+from hometone_client.cli.terminal import Terminal
+from hometone_client.speakers.forgetting import finish_forgetting
+from hometone_client.speakers.room import SpeakerRoom
+from hometone_keys import DeviceSecretSource, Vault
+from hometone_shared.errors import UsageError
+
+PIN_VARIABLE: Final = "HOMETONE_PIN"
+_LONGEST_PIN_FILE: Final = 4096
+
+PinFile = Annotated[
+    Path | None, typer.Option("--pin-file", help="File whose first line is the PIN; otherwise HOMETONE_PIN, otherwise asked for.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer the question with yes, for unattended work.")]
+
+
+def default_home() -> Path:
+    """The user's data folder for Hometone."""
+    return Path(platformdirs.user_data_dir("hometone", appauthor=False))
+
+
+def read_pin_file(path: Path) -> str:
+    """The first line of a file, without its end.
+
+    Raises:
+        UsageError: It cannot be read, is empty, or is not text.
+    """
+    try:
+        data = path.read_bytes()[:_LONGEST_PIN_FILE]
+        first = data.decode("utf-8-sig").splitlines()[0]
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise UsageError("the PIN file cannot be read", hint="give a text file whose first line is the PIN") from error
+    if not first:
+        raise UsageError("the PIN file is empty", hint="give a text file whose first line is the PIN")
+    return first
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of the command.
+
+    Attributes:
+        terminal: Who is spoken to.
+        home: Folder of everything that belongs to people.
+    """
+
+    terminal: Terminal
+    home: Path
+
+    @contextmanager
+    def vault(self, *, create: bool = False) -> Iterator[Vault]:
+        """Open the vault; what was interrupted while somebody was being forgotten is finished first.
+
+        Args:
+            create: Make one where there is none.
+
+        Raises:
+            UsageError: There is no vault yet.
+            VaultError: The vault refuses.
+        """
+        if not create and not Vault.exists(self.home):
+            raise UsageError("there is no speaker on this computer yet", hint="begin with: hometone enroll NAME")
+        with Vault(self.home, device_secret_source=DeviceSecretSource.from_environment()) as vault:
+            finished = finish_forgetting(vault)
+            if finished or vault.finished_erasures:
+                self.terminal.say("finished-forgetting")
+            yield vault
+
+    def pin(self, pin_file: Path | None) -> str:
+        """The PIN of somebody who has one, from the file, the environment, or the keyboard.
+
+        Raises:
+            UsageError: None of the three gives one.
+        """
+        if pin_file is not None:
+            return read_pin_file(pin_file)
+        from_environment = os.environ.get(PIN_VARIABLE)
+        if from_environment:
+            return from_environment
+        return self.terminal.ask_secret("ask-pin", option="--pin-file")
+
+    def new_pin(self, pin_file: Path | None) -> str:
+        """A PIN that is being chosen; at the keyboard it is asked for twice.
+
+        Raises:
+            UsageError: The two differ, or nobody can be asked.
+        """
+        if pin_file is not None or os.environ.get(PIN_VARIABLE):
+            return self.pin(pin_file)
+        first = self.terminal.ask_secret("ask-new-pin", option="--pin-file")
+        if self.terminal.ask_secret("ask-pin-again", option="--pin-file") != first:
+            raise UsageError("the two PINs differ", hint="try again")
+        return first
+
+    @contextmanager
+    def speaker(self, name: str, *, pin_file: Path | None) -> Iterator[SpeakerRoom]:
+        """Unlock a speaker for as long as the block lasts.
+
+        Raises:
+            WrongSecretError: That is not her PIN.
+            UsageError: There is no such speaker.
+        """
+        with self.vault() as vault:
+            entry = vault.find(name)
+            with SpeakerRoom(vault.unlock(entry.speaker_id, self.pin(pin_file))) as room:
+                yield room

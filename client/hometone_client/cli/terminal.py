@@ -1,0 +1,268 @@
+"""What reaches a person at the terminal, or the program that called us.
+
+Rules (after age's `tui.go`):
+
+1. Messages go to standard error with the prefix `hometone: `, lower case, no full stop; a hint stands on a line of its own: `hint: ...`.
+2. Results go to standard output. With `--json` that is exactly one JSON object, also when something failed, and nothing else.
+3. An expected error never shows a traceback. An unexpected one says so in one line; `--debug` adds the traceback.
+4. Nothing secret is printed: no PIN, no recording, no embedding, no path of a home that the person did not type herself.
+5. Questions are asked of a person only: where there is no terminal, the missing option is named instead.
+
+Messages are looked up by key in `data/messages.json`, English and Chinese. Errors of the rooms are English sentences; in Chinese they
+follow a Chinese word for their kind.
+"""
+
+import getpass
+import json
+import locale
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, Final, Literal, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from hometone_shared.errors import HometoneError, UsageError
+
+Language = Literal["en", "zh"]
+
+UNEXPECTED_EXIT_CODE: Final = 70
+"""EX_SOFTWARE of sysexits.h: a mistake in Hometone itself."""
+INTERRUPTED_EXIT_CODE: Final = 130
+"""128 + SIGINT, as shells report it."""
+
+_PLAIN_INTERVAL_S: Final = 10.0
+_PREFIX: Final = "hometone: "
+
+
+def chosen_language(asked: str | None, environment: Mapping[str, str]) -> Language:
+    """The language of messages: what was asked for, else that of the locale, else English."""
+    wanted = (
+        asked or environment.get("HOMETONE_LANG") or environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG")
+    )
+    if not wanted:
+        wanted = locale.getlocale()[0]
+    return "zh" if (wanted or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+def load_messages() -> dict[str, dict[Language, str]]:
+    """The message table: {key: {"en": ..., "zh": ...}}."""
+    text = resources.files("hometone_client.cli").joinpath("data/messages.json").read_text(encoding="utf-8")
+    table: dict[str, dict[Language, str]] = json.loads(text)
+    return table
+
+
+def finite(value: Any) -> Any:
+    """A copy of JSON data in which NaN and infinities, which JSON lacks, are null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+class ProgressLine:
+    """One running piece of work: how far, and how long it still takes."""
+
+    def __init__(self, terminal: "Terminal", *, title: str, bar: Progress | None) -> None:
+        """Made by `Terminal.progress`."""
+        self._terminal = terminal
+        self._title = title
+        self._bar = bar
+        self._task = bar.add_task(title, total=1.0) if bar else None
+        self._started = time.monotonic()
+        self._last = self._started
+
+    def update(self, fraction: float, *, words: str = "", remaining_s: float | None = None) -> None:
+        """Report progress.
+
+        Args:
+            fraction: Done so far, 0 to 1.
+            words: What is being done now.
+            remaining_s: Seconds still to go where the work knows better than elapsed time does.
+        """
+        done = min(1.0, max(0.0, fraction))
+        title = f"{self._title}: {words}" if words else self._title
+        if self._bar is not None and self._task is not None:
+            left = self._terminal.minutes(remaining_s) if remaining_s is not None else ""
+            self._bar.update(self._task, completed=done, description=f"{title} {left}".strip())
+            return
+        now = time.monotonic()
+        if now - self._last < _PLAIN_INTERVAL_S:
+            return
+        self._last = now
+        elapsed_s = now - self._started
+        left_s = remaining_s if remaining_s is not None else (elapsed_s * (1 - done) / done if done > 0.02 else None)
+        suffix = f", {self._terminal.minutes(left_s)}" if left_s is not None else ""
+        self._terminal.line(f"{title}: {done:.0%}{suffix}")
+
+
+class Terminal:
+    """Everything that a command says, asks and answers."""
+
+    def __init__(
+        self,
+        *,
+        language: Language = "en",
+        as_json: bool = False,
+        debug: bool = False,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        """Speak to these streams; the process's own where none is given."""
+        self.language = language
+        self.as_json = as_json
+        self.debug = debug
+        self._stdin = stdin or sys.stdin
+        self._stdout = stdout or sys.stdout
+        self._stderr = stderr or sys.stderr
+        self._messages = load_messages()
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return not self.as_json and self._stdin.isatty() and self._stderr.isatty()
+
+    def words(self, key: str, **values: object) -> str:
+        """A message of the table in the chosen language."""
+        return self._messages[key][self.language].format(**values)
+
+    def minutes(self, seconds: float) -> str:
+        """A length of time, rounded as people say it."""
+        if seconds < 90:
+            return self.words("seconds-left", seconds=max(1, round(seconds)))
+        return self.words("minutes-left", minutes=round(seconds / 60))
+
+    def line(self, text: str) -> None:
+        """Print one message line (rule 1); silent with `--json`."""
+        if not self.as_json:
+            print(f"{_PREFIX}{text}", file=self._stderr, flush=True)
+
+    def say(self, key: str, **values: object) -> None:
+        """Print a message of the table."""
+        self.line(self.words(key, **values))
+
+    def hint(self, text: str) -> None:
+        """Print a hint on a line of its own."""
+        if text and not self.as_json:
+            print(f"hint: {text}", file=self._stderr, flush=True)
+
+    def text(self, text: str) -> None:
+        """Show a longer text, such as that of a consent, to the person."""
+        if not self.as_json:
+            print(text, file=self._stderr, flush=True)
+
+    def answer(self, command: str, values: Mapping[str, Any], *, lines: Sequence[str] = (), table: Table | None = None) -> None:
+        """Give the result: the JSON object, or the lines and the table for a person (rule 2).
+
+        Args:
+            command: Name of the command, for instance `take add`.
+            values: Documented keys (docs/cli.md).
+            lines: The same in words.
+            table: The same as a table.
+        """
+        if self.as_json:
+            print(
+                json.dumps({"ok": True, "command": command, **finite(values)}, ensure_ascii=False, sort_keys=True),
+                file=self._stdout,
+                flush=True,
+            )
+            return
+        for text in lines:
+            print(text, file=self._stdout, flush=True)
+        if table is not None:
+            Console(file=self._stdout, highlight=False).print(table)
+
+    def fail(self, command: str, error: BaseException, *, values: Mapping[str, Any] | None = None) -> int:
+        """Say what went wrong (rules 1 to 3).
+
+        Returns:
+            The exit code.
+        """
+        if isinstance(error, HometoneError):
+            kind, message, hint, code = type(error).__name__, error.message, error.hint, error.exit_code
+        elif isinstance(error, KeyboardInterrupt):
+            kind, message, hint, code = "Interrupted", self.words("interrupted"), self.words("interrupted-hint"), INTERRUPTED_EXIT_CODE
+        else:
+            kind, message, hint, code = "UnexpectedError", self.words("unexpected"), self.words("unexpected-hint"), UNEXPECTED_EXIT_CODE
+            message = f"{message} ({type(error).__name__})"
+        if self.as_json:
+            found = {"kind": kind, "message": message, "hint": hint, "exit_code": code}
+            answer = {"ok": False, "command": command, "error": found, **finite(values or {})}
+            print(json.dumps(answer, ensure_ascii=False, sort_keys=True), file=self._stdout, flush=True)
+        else:
+            word = self._messages.get(f"error-{kind}", {}).get(self.language, "")
+            self.line(f"{word}{message}")
+            self.hint(hint)
+        if self.debug:
+            traceback.print_exception(error, file=self._stderr)
+        return code
+
+    def confirm(self, question: str, *, expected: str, option: str) -> bool:
+        """Ask a person to type a word.
+
+        Raises:
+            UsageError: Nobody can be asked; names the option that answers instead.
+        """
+        if not self.interactive:
+            raise UsageError("this needs a yes and there is nobody to ask", hint=f"add {option}")
+        print(f"{_PREFIX}{question} ", end="", file=self._stderr, flush=True)
+        return self._stdin.readline().strip().casefold() == expected.casefold()
+
+    def ask_secret(self, key: str, *, option: str) -> str:
+        """Ask for a PIN without showing it.
+
+        Raises:
+            UsageError: Nobody can be asked; names the option that answers instead.
+        """
+        if not self.interactive:
+            raise UsageError("this needs a PIN and there is nobody to ask", hint=f"use {option}, or set HOMETONE_PIN")
+        return getpass.getpass(f"{_PREFIX}{self.words(key)} ", stream=self._stderr)
+
+    def wait_for_enter(self, key: str, **values: object) -> None:
+        """Show a message and wait until the person presses Enter."""
+        self.say(key, **values)
+        self._stdin.readline()
+
+    def read_line(self) -> str:
+        """One line from the keyboard."""
+        return self._stdin.readline()
+
+    def meter(self, rms_dbfs: float, elapsed_s: float) -> None:
+        """Show the level of the microphone while it records."""
+        if self.interactive:
+            bar = "#" * max(0, min(40, round((rms_dbfs + 60.0) * 40.0 / 60.0)))
+            print(f"\r{_PREFIX}{elapsed_s:5.1f} s  [{bar:<40}] {rms_dbfs:6.1f} dBFS", end="", file=self._stderr, flush=True)
+
+    def end_meter(self) -> None:
+        """End the line of the meter."""
+        if self.interactive:
+            print(file=self._stderr, flush=True)
+
+    @contextmanager
+    def progress(self, key: str, **values: object) -> Iterator[ProgressLine]:
+        """Show how far a longer piece of work is: a bar at a terminal, a line every ten seconds elsewhere, nothing with `--json`."""
+        title = self.words(key, **values)
+        if self.as_json or not self._stderr.isatty() or os.environ.get("TERM") == "dumb":
+            self.line(title)
+            yield ProgressLine(self, title=title, bar=None)
+            return
+        console = Console(file=self._stderr)
+        columns = (
+            TextColumn(f"{_PREFIX}{{task.description}}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            yield ProgressLine(self, title=title, bar=bar)

@@ -1,0 +1,20 @@
+"""How much care a voice is made with, and the memory that takes."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Tier(StrEnum):
+    """Two sizes of work on two cores: about ninety seconds, and at most five minutes."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+
+
+NEEDED_MIB: Final = {Tier.QUICK: 1800, Tier.STANDARD: 2500}
+"""Peak of the worker process with one minute of enrolment (docs/results.md), rounded up."""
+
+
+def needed_mib(tier: Tier) -> int:
+    """Memory that must be free before work of this tier begins, MiB."""
+    return NEEDED_MIB[tier]

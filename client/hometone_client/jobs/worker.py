@@ -1,0 +1,50 @@
+"""The process that makes one queued voice: `python -m hometone_client.jobs.worker HOME SPEAKER_ID`.
+
+It opens the speaker by her work slot, knows no PIN, and answers with JSON lines on standard output: progress, then one record or one
+error. Those lines hold figures and words of Hometone's own, nothing of a recording.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from hometone_client.jobs.making import make_voice
+from hometone_client.jobs.queue import read_job
+from hometone_client.models import model_folder
+from hometone_client.speakers.room import SpeakerRoom
+from hometone_keys import DeviceSecretSource, Vault
+from hometone_shared.errors import HometoneError, UsageError
+
+
+def answer(message: dict[str, Any]) -> None:
+    """Write one line."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job; returns the exit code."""
+    home, speaker_id = Path(arguments[0]), arguments[1]
+    try:
+        with (
+            Vault(home, device_secret_source=DeviceSecretSource.from_environment()) as vault,
+            SpeakerRoom(vault.unlock_for_work(speaker_id)) as room,
+        ):
+            job = read_job(room)
+            if job is None:
+                raise UsageError("this speaker has no job in the queue")
+
+            def progress(fraction: float, words: str, remaining_s: float | None) -> None:
+                answer({"fraction": fraction, "words": words, "remaining_s": remaining_s})
+
+            record = make_voice(room, tier=job.tier, models=model_folder(), progress=progress, price_per_hour=job.price_per_hour)
+    except HometoneError as error:
+        answer({"error": error.message, "hint": error.hint})
+        return error.exit_code
+    answer({"record": record})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

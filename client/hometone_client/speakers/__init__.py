@@ -1,0 +1,1 @@
+"""A speaker's things inside the vault: consent, what she declared, takes, voice, checkpoints, and the journal of work."""

@@ -1,0 +1,174 @@
+"""Consent as a record: what was shown, to which purposes somebody said yes, since when, until when, signed with her own key.
+
+What it may see: a speaker's signing key, texts of this package, a time that is handed in. What it must never do: assume a consent, extend
+one, or read one that does not verify as if it did.
+
+1. The text that was shown is identified by purpose, locale, version and SHA-256, so that a later change of wording is visible.
+2. The record is canonical JSON (sorted keys, no spaces, UTF-8) and is signed as it stands; the signature lies beside it.
+3. A purpose is allowed when a record verifies, names the purpose, and has neither ended nor begun in the future (requirements 52, 53).
+"""
+
+import base64
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from typing import Any, Final, Literal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from hometone_shared.errors import ConsentError
+
+Locale = Literal["en", "zh"]
+
+TEXT_VERSION: Final = 1
+RECORD_VERSION: Final = 1
+LONGEST_DAYS: Final = 365
+"""Twelve months (requirement 53)."""
+_SIGNED_AS: Final = b"hometone/consent/v1\0"
+
+
+class Purpose(StrEnum):
+    """What a person can say yes to; each is a switch of its own. Others arrive together with the work they allow."""
+
+    OWN_VOICE = "own-voice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """One consent.
+
+    Attributes:
+        purposes: What was said yes to.
+        locale: Language of the text that was shown.
+        text_version: Version of that text.
+        text_sha256: Its hash, hexadecimal.
+        given: When, UTC, whole seconds.
+        expires: End, at most twelve months later.
+    """
+
+    purposes: tuple[Purpose, ...]
+    locale: Locale
+    text_version: int
+    text_sha256: str
+    given: dt.datetime
+    expires: dt.datetime
+
+    def to_bytes(self) -> bytes:
+        """The canonical record (2)."""
+        record = {
+            "version": RECORD_VERSION,
+            "purposes": [purpose.value for purpose in self.purposes],
+            "locale": self.locale,
+            "text_version": self.text_version,
+            "text_sha256": self.text_sha256,
+            "given": self.given.isoformat(),
+            "expires": self.expires.isoformat(),
+        }
+        return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Consent":
+        """Read a canonical record.
+
+        Raises:
+            ConsentError: It is not one of a version that this Hometone knows.
+        """
+        try:
+            record: dict[str, Any] = json.loads(data)
+            if record["version"] != RECORD_VERSION:
+                raise _unreadable()
+            consent = cls(
+                purposes=tuple(Purpose(name) for name in record["purposes"]),
+                locale="zh" if record["locale"] == "zh" else "en",
+                text_version=int(record["text_version"]),
+                text_sha256=str(record["text_sha256"]),
+                given=dt.datetime.fromisoformat(record["given"]),
+                expires=dt.datetime.fromisoformat(record["expires"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable() from error
+        if consent.to_bytes() != data or consent.given.tzinfo is None or consent.expires.tzinfo is None:
+            raise _unreadable()
+        return consent
+
+
+def _unreadable() -> ConsentError:
+    return ConsentError("the record of consent cannot be read", hint="ask for consent again: hometone enroll")
+
+
+def consent_text(purpose: Purpose, locale: Locale) -> str:
+    """The text that is shown before a person says yes."""
+    return resources.files("hometone_client.speakers").joinpath(f"data/consent-{purpose.value}.{locale}.txt").read_text(encoding="utf-8")
+
+
+def give_consent(*, locale: Locale, now: dt.datetime, days: int = LONGEST_DAYS) -> Consent:
+    """Make the record of somebody who has just said yes to the text of `Purpose.OWN_VOICE`.
+
+    Args:
+        locale: Language of the text that was shown.
+        now: The time, with a time zone.
+        days: How long it holds, 1 to 365.
+
+    Raises:
+        ConsentError: It would hold for longer than twelve months, or not at all.
+    """
+    if not 1 <= days <= LONGEST_DAYS:
+        raise ConsentError("a consent holds for 1 to 365 days", hint="ask again when it has ended")
+    given = now.astimezone(dt.UTC).replace(microsecond=0)
+    text = consent_text(Purpose.OWN_VOICE, locale)
+    return Consent(
+        purposes=(Purpose.OWN_VOICE,),
+        locale=locale,
+        text_version=TEXT_VERSION,
+        text_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        given=given,
+        expires=given + dt.timedelta(days=days),
+    )
+
+
+def sign_consent(consent: Consent, key: Ed25519PrivateKey) -> bytes:
+    """Sign and frame: {"record": base64, "signature": base64} as canonical JSON."""
+    record = consent.to_bytes()
+    signature = key.sign(_SIGNED_AS + record)
+    envelope = {"record": base64.b64encode(record).decode(), "signature": base64.b64encode(signature).decode()}
+    return json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
+
+
+def verify_consent(envelope: bytes, key: Ed25519PublicKey) -> Consent:
+    """Open what `sign_consent` made.
+
+    Raises:
+        ConsentError: It is damaged, or somebody else signed it.
+    """
+    try:
+        fields: dict[str, str] = json.loads(envelope)
+        record = base64.b64decode(fields["record"], validate=True)
+        signature = base64.b64decode(fields["signature"], validate=True)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable() from error
+    try:
+        key.verify(signature, _SIGNED_AS + record)
+    except InvalidSignature as error:
+        raise ConsentError("the record of consent was not signed by this speaker", hint="ask for consent again: hometone enroll") from error
+    return Consent.from_bytes(record)
+
+
+def require_purpose(consent: Consent | None, purpose: Purpose, *, now: dt.datetime) -> None:
+    """Let work go on only if it was consented to (3).
+
+    Raises:
+        ConsentError: Says which condition fails.
+    """
+    if consent is None or purpose not in consent.purposes:
+        raise ConsentError(f"this speaker has not consented to {purpose.value}", hint="ask for consent first: hometone enroll")
+    if now < consent.given - dt.timedelta(minutes=5):
+        raise ConsentError("the consent lies in the future", hint="check the clock of this computer")
+    if now >= consent.expires:
+        raise ConsentError(
+            f"the consent ended on {consent.expires.date().isoformat()}",
+            hint="ask again: hometone enroll NAME --renew, or remove everything: hometone revoke",
+        )

@@ -1,0 +1,282 @@
+"""A speaker's unlocked things by their meaning: what lies under which kind and name in her vault.
+
+What it may see: everything of one speaker. What it must never do: keep any of it in the clear, or open another speaker.
+
+| kind | name | content |
+|---|---|---|
+| `consent` | `own-voice` | signed record (`consent`) |
+| `declaration` | `self` | what she said about herself (`declaration`) |
+| `take` | `take-0001` ... | FLAC bytes |
+| `take-record` | the same | text, language, origin, seconds, measured quality |
+| `checkpoint` | `adaptation` | state of an adaptation that is not finished |
+| `voice` | `own` | the voice's container |
+| `voice-record` | `own` | how it was made: time, memory, cost, figures |
+| `export` | a random id | a sound file that was written for her: where, and its label |
+| `journal` | time and number | what was done or refused |
+| `job` | `adaptation` | work that waits in the queue |
+"""
+
+import datetime as dt
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from hometone_client.audio import RawTake, from_flac_bytes, to_flac_bytes
+from hometone_client.speakers.consent import Consent, Purpose, require_purpose, sign_consent, verify_consent
+from hometone_client.speakers.declaration import Declaration
+from hometone_client.voices import VoiceParameters
+from hometone_client.voices.container import from_bytes, to_bytes
+from hometone_keys import SpeakerVault
+from hometone_shared.errors import ConsentError, DamagedVaultError, UsageError
+
+OWN: Final = "own"
+_ADAPTATION: Final = "adaptation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeRecord:
+    """What is known about a stored take.
+
+    Attributes:
+        name: Name within the speaker, `take-0001`.
+        seconds: Length, pauses included.
+        speech_s: Length of speech in it.
+        sample_rate_hz: Native rate.
+        language: BCP 47 tag.
+        text: What was said; empty when nobody knows.
+        origin: `microphone` or `file`.
+        quality: Measured figures by name.
+        passages: Stretches whose words are known: (start in s, end in s, words).
+        held_out: Kept for judging the voice; never trained on.
+    """
+
+    name: str
+    seconds: float
+    speech_s: float
+    sample_rate_hz: int
+    language: str
+    text: str
+    origin: str
+    quality: Mapping[str, Any]
+    passages: tuple[tuple[float, float, str], ...] = ()
+    held_out: bool = False
+
+
+def _take_record(fields: dict[str, Any]) -> TakeRecord:
+    passages = tuple((float(start), float(end), str(words)) for start, end, words in fields.pop("passages"))
+    return TakeRecord(passages=passages, **fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A sound file that was written in her voice.
+
+    Attributes:
+        path: Where, absolute.
+        produce_id: The identifier in its label, by which it is recognised again.
+    """
+
+    path: str
+    produce_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSlot:
+    """Where an adaptation keeps its state between two sittings; sealed like everything else."""
+
+    vault: SpeakerVault
+
+    def load(self) -> bytes | None:
+        """The last state, or `None`."""
+        return self.vault.read("checkpoint", _ADAPTATION) if self.vault.has("checkpoint", _ADAPTATION) else None
+
+    def save(self, state: bytes) -> None:
+        """Replace the state; the old one stays until the new one is complete."""
+        self.vault.put("checkpoint", _ADAPTATION, state)
+
+    def clear(self) -> None:
+        """Remove the state."""
+        if self.vault.has("checkpoint", _ADAPTATION):
+            self.vault.delete("checkpoint", _ADAPTATION)
+
+
+class SpeakerRoom:
+    """One unlocked speaker. Use it as a context manager; leaving it locks her again."""
+
+    def __init__(self, vault: SpeakerVault) -> None:
+        """Take over an unlocked speaker."""
+        self.vault = vault
+
+    def __enter__(self) -> Self:
+        """Nothing to do."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget the key."""
+        self.vault.close()
+
+    @property
+    def name(self) -> str:
+        """What people call the voice."""
+        return self.vault.name
+
+    @property
+    def speaker_id(self) -> str:
+        """The random pseudonym."""
+        return self.vault.speaker_id
+
+    def keep_consent(self, consent: Consent) -> None:
+        """Sign and store a consent; it replaces the former one, and the journal remembers both."""
+        self.vault.put("consent", Purpose.OWN_VOICE.value, sign_consent(consent, self.vault.signing_key))
+        self.note("consented", purposes=[purpose.value for purpose in consent.purposes], expires=consent.expires.isoformat())
+
+    def consent(self) -> Consent | None:
+        """The consent that was given last, verified.
+
+        Raises:
+            ConsentError: It does not verify.
+        """
+        if not self.vault.has("consent", Purpose.OWN_VOICE.value):
+            return None
+        return verify_consent(self.vault.read("consent", Purpose.OWN_VOICE.value), self.vault.signing_key.public_key())
+
+    def require(self, purpose: Purpose, *, now: dt.datetime) -> None:
+        """Let work go on only if she consented to it; a refusal is noted (requirement 52).
+
+        Raises:
+            ConsentError: She has not, or it has ended.
+        """
+        try:
+            require_purpose(self.consent(), purpose, now=now)
+        except ConsentError as error:
+            self.note("refused", purpose=purpose.value, why=error.message)
+            raise
+
+    def keep_declaration(self, declaration: Declaration) -> None:
+        """Store what she said about herself."""
+        self.vault.put("declaration", "self", declaration.to_bytes())
+
+    def declaration(self) -> Declaration:
+        """What she said about herself; all "rather not say" if nothing."""
+        return Declaration.from_bytes(self.vault.read("declaration", "self")) if self.vault.has("declaration", "self") else Declaration()
+
+    def add_take(
+        self,
+        take: RawTake,
+        *,
+        text: str,
+        language: str,
+        speech_s: float,
+        quality: Mapping[str, Any],
+        passages: tuple[tuple[float, float, str], ...] = (),
+        held_out: bool = False,
+    ) -> TakeRecord:
+        """Store a take that the gate let pass.
+
+        Args:
+            take: The recording.
+            text: What was said; empty when nobody knows.
+            language: BCP 47 tag; empty when nobody knows.
+            speech_s: Seconds of speech in it.
+            quality: Measured figures, plain JSON.
+            passages: Stretches whose words are known: (start in s, end in s, words).
+            held_out: Keep it for judging the voice.
+
+        Raises:
+            StorageError: The disk refuses; nothing was added.
+        """
+        taken = {artefact.name for kind in ("take", "take-record") for artefact in self.vault.list(kind)}
+        number = 1 + max((int(name.removeprefix("take-")) for name in taken), default=0)
+        record = TakeRecord(
+            name=f"take-{number:04d}",
+            seconds=round(take.duration_s, 3),
+            speech_s=round(speech_s, 3),
+            sample_rate_hz=take.sample_rate_hz,
+            language=language,
+            text=text,
+            origin=take.origin.value,
+            quality=dict(quality),
+            passages=passages,
+            held_out=held_out,
+        )
+        self.vault.put_json(record.name, asdict(record), kind="take-record")
+        self.vault.put("take", record.name, to_flac_bytes(take), {"seconds": record.seconds})
+        return record
+
+    def takes(self) -> tuple[TakeRecord, ...]:
+        """Records of all takes, in the order in which they were made.
+
+        Raises:
+            DamagedVaultError: A record is not what was written.
+        """
+        try:
+            return tuple(_take_record(self.vault.read_json(artefact.name, kind="take-record")) for artefact in self._take_artefacts())
+        except (TypeError, KeyError, ValueError) as error:
+            raise DamagedVaultError("the record of a take cannot be read", hint="restore the vault from a backup") from error
+
+    def recordings(self, *, held_out: bool | None = None) -> Iterator[tuple[TakeRecord, RawTake]]:
+        """Takes with their sound, one after the other.
+
+        Args:
+            held_out: Only those kept for judging, or only the others; `None` gives all.
+        """
+        for record in self.takes():
+            if held_out is not None and record.held_out is not held_out:
+                continue
+            yield record, from_flac_bytes(self.vault.read("take", record.name))
+
+    def keep_voice(self, voice: VoiceParameters, *, record: Mapping[str, Any]) -> None:
+        """Store a finished voice and how it was made, and remove the checkpoint it grew from."""
+        self.vault.put_json(OWN, dict(record), kind="voice-record")
+        self.vault.put("voice", OWN, to_bytes(voice), {"recipe": voice.recipe, "languages": list(voice.languages)})
+        CheckpointSlot(self.vault).clear()
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether a voice was made."""
+        return self.vault.has("voice", OWN)
+
+    def voice(self) -> VoiceParameters:
+        """The voice.
+
+        Raises:
+            UsageError: None was made yet.
+            ModelError: It is damaged.
+        """
+        if not self.has_voice:
+            raise UsageError("this speaker has no voice yet", hint=f"make it with: hometone train {self.name}")
+        return from_bytes(self.vault.read("voice", OWN))
+
+    def voice_record(self) -> dict[str, Any]:
+        """How the voice was made; empty when there is none."""
+        found = self.vault.read_json(OWN, kind="voice-record") if self.vault.has("voice-record", OWN) else {}
+        return dict(found)
+
+    def checkpoint(self) -> CheckpointSlot:
+        """Where an adaptation keeps its state."""
+        return CheckpointSlot(self.vault)
+
+    def note_export(self, path: Path, *, produce_id: str) -> None:
+        """Remember a sound file, so that forgetting her can remove it."""
+        self.vault.put_json(secrets.token_hex(8), asdict(Export(path=os.fspath(path.absolute()), produce_id=produce_id)), kind="export")
+
+    def exports(self) -> tuple[Export, ...]:
+        """Sound files that were written in her voice."""
+        return tuple(Export(**self.vault.read_json(artefact.name, kind="export")) for artefact in self.vault.list("export"))
+
+    def note(self, event: str, **details: Any) -> None:
+        """Add a line to her journal of work."""
+        now = dt.datetime.now(dt.UTC)
+        entry = {"event": event, "at": now.isoformat(timespec="seconds"), **details}
+        self.vault.put_json(f"{now.strftime('%Y%m%dT%H%M%S.%f')}-{secrets.token_hex(2)}", entry, kind="journal")
+
+    def journal(self) -> tuple[dict[str, Any], ...]:
+        """Her journal, oldest first."""
+        names = sorted(artefact.name for artefact in self.vault.list("journal"))
+        return tuple(dict(self.vault.read_json(name, kind="journal")) for name in names)
+
+    def _take_artefacts(self) -> list[Any]:
+        return sorted(self.vault.list("take"), key=lambda artefact: artefact.name)
