@@ -9,7 +9,7 @@ Likeness by GE2E is one yardstick among several because adaptation is trained wi
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -95,7 +95,7 @@ class Row:
         unit: Unit of the figures, empty for plain numbers.
         synthetic: Figure of the synthetic voice.
         real: Figure of the person's held-out takes (for likeness the ceiling; for distances what two halves of the takes have).
-        floor: Figure of the best stock voice, where there is one.
+        floor: Figure of the best stock voice, or of the unadapted voice that spoke the same sentences, where there is one.
         difference: Synthetic minus real; in per cent of real where `relative` is set.
         relative: Whether the difference is in per cent.
         decimals: How many decimals are worth showing.
@@ -217,13 +217,20 @@ class Yardsticks:
         )
 
 
-def compare(synthetic: Measured, real: Measured, *, stock: Mapping[str, Sequence[Floats]] | None = None) -> list[Row]:
+def compare(
+    synthetic: Measured,
+    real: Measured,
+    *,
+    stock: Mapping[str, Sequence[Floats]] | None = None,
+    baseline: Measured | None = None,
+) -> list[Row]:
     """Set a synthetic voice beside the person it was made from.
 
     Args:
         synthetic: Utterances of the synthetic voice.
         real: Held-out takes of the person, none of them used for adaptation.
         stock: Embeddings of some utterances of each stock voice by name, for the floor of likeness.
+        baseline: The same sentences spoken by an unadapted voice, for the floor of everything else.
 
     Returns:
         Rows in fixed order; a yardstick that was not measured on the synthetic voice is left out.
@@ -236,7 +243,11 @@ def compare(synthetic: Measured, real: Measured, *, stock: Mapping[str, Sequence
         *_pitch_rows(synthetic, real),
         *_rate_rows(synthetic, real),
     ]
-    return [row for row in rows if row.synthetic is not None and not math.isnan(row.synthetic)]
+    rows = [row for row in rows if row.synthetic is not None and not math.isnan(row.synthetic)]
+    if baseline is not None:
+        unadapted = {row.name: row.synthetic for row in compare(baseline, real)}
+        rows = [replace(row, floor=unadapted.get(row.name)) if row.floor is None else row for row in rows]
+    return rows
 
 
 def judge(
