@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         speaker: Annotated[str, typer.Argument(help="Who is to be forgotten.")],
         pin_file: PinFile = None,
         yes: Yes = False,
+        keep_exports: Annotated[bool, typer.Option("--keep-exports", help="Leave sound files in her voice where they are.")] = False,
         receipt: Annotated[Path | None, typer.Option(help="Write the signed receipt to this file.")] = None,
     ) -> None:
         """Forget a speaker: recordings, declarations, voice, checkpoints, jobs, exports."""
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
                 raise UsageError("nothing was removed", hint="to remove her, type her name")
             with_pin = pin_file is not None or bool(os.environ.get(PIN_VARIABLE))
             room = SpeakerRoom(vault.unlock(entry.speaker_id, session.pin(pin_file))) if with_pin else None
-            done = forget(vault, entry.speaker_id, home=session.home, room=room)
+            done = forget(vault, entry.speaker_id, home=session.home, room=room, keep_exports=keep_exports)
             left = len(vault.speakers())
         if receipt is not None:
             write_file(receipt, done.receipt.to_json())
@@ -63,7 +64,9 @@ def register(app: typer.Typer) -> None:
             terminal.words("revoked", files=done.receipt.files_removed, kib=done.receipt.bytes_removed // 1024),
             terminal.words("scanned", files=done.scan.files, canaries=done.scan.canaries),
         ]
-        if done.exports_known:
+        if keep_exports:
+            lines.append(terminal.words("exports-kept"))
+        elif done.exports_known:
             lines.append(terminal.words("exports-removed", removed=done.exports_removed, missing=done.exports_missing))
         else:
             lines.append(terminal.words("exports-unknown"))

@@ -178,6 +178,6 @@ def register(app: typer.Typer) -> None:
                 sys.stdout.buffer.flush()
                 return
             if room is not None:
-                room.note_export(out, produce_id=label.produce_id)
+                room.note_export(out, data=data)
             write_file(out, data)
         terminal.answer("say", values, lines=[terminal.words("said", out=out, seconds=f"{values['seconds']:.1f}")])

@@ -1,5 +1,6 @@
 """`hometone take add`: recordings in, measured at once, stored sealed."""
 
+import csv
 import dataclasses
 import datetime as dt
 import threading
@@ -27,6 +28,7 @@ Examples:
   hometone take add mei greeting.wav --text "Good morning."  the words are known
   hometone take add mei --microphone --prompt zh:1           read the first sentence of the Chinese campaign
   hometone take add mei --microphone --seconds 20            talk freely for twenty seconds
+  hometone take add mei *.flac --texts texts.csv             many recordings whose words are known
   hometone take add mei test.flac --held-out                 keep it for judging the voice; it is not learnt from
 
 About one minute of speech makes a voice. A take that is too short, too noisy or clipped is not stored, and the reason is given with the
@@ -64,6 +66,20 @@ def prompted(prompt: str | None, *, text: str | None, language: str | None, fold
     if not number.isdecimal() or not 1 <= int(number) <= len(chosen.sentences):
         raise UsageError("there is no such sentence", hint=f"choose {name}:1 to {name}:{len(chosen.sentences)}")
     return Spoken(text=chosen.sentences[int(number) - 1], language=language or chosen.language)
+
+
+def read_texts(table: Path) -> dict[str, Spoken]:
+    """The words of many recordings: a CSV table with the columns `file`, `text` and, if wanted, `language`.
+
+    Raises:
+        UsageError: It cannot be read or has no such columns.
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as source:
+            rows = list(csv.DictReader(source))
+        return {row["file"]: Spoken(text=row["text"] or None, language=row.get("language") or None) for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
+        raise UsageError("the table of texts cannot be read", hint="it is a UTF-8 CSV file with the columns file and text") from error
 
 
 def plain_figures(assessed: "AssessedTake") -> dict[str, Any]:
@@ -197,6 +213,7 @@ def register(app: typer.Typer) -> None:
             list[Path] | None, typer.Argument(help="Sound files: wav, flac, mp3, ogg, opus, m4a, webm; any rate, any channels.")
         ] = None,
         text: Annotated[str | None, typer.Option(help="What is said in it, word for word; for one recording.")] = None,
+        texts: Annotated[Path | None, typer.Option(help="CSV table of the words: file, text and, if wanted, language.")] = None,
         prompt: Annotated[
             str | None, typer.Option(metavar="CAMPAIGN:N", help="Sentence N of a campaign, for instance zh:1 or en:3.")
         ] = None,
@@ -219,6 +236,7 @@ def register(app: typer.Typer) -> None:
         if len(paths) > 1 and (text is not None or prompt is not None):
             raise UsageError("one text belongs to one recording", hint="add them one by one, or leave the text out")
         spoken = prompted(prompt, text=text, language=language, folder=campaigns)
+        known = read_texts(texts) if texts is not None else {}
         results: list[dict[str, Any]] = []
         failure: HometoneError | None = None
         with session.speaker(speaker, pin_file=pin_file) as room:
@@ -230,7 +248,7 @@ def register(app: typer.Typer) -> None:
                     line.update(number / max(1, len(paths)), words=source)
                     try:
                         take = decode(path) if path else record_take(session, spoken=spoken, seconds=seconds, device=device)
-                        result = intake.add(take, spoken=spoken)
+                        result = intake.add(take, spoken=known.get(source, spoken))
                         if not result["stored"]:
                             failure = failure or TakeRejectedError(f"{source}: {result['error']}", hint=result["hint"])
                     except HometoneError as error:

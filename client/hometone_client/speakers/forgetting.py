@@ -2,8 +2,8 @@
 
 1. With her PIN: write the decision into her vault and let this device open it without the PIN, so that a killed process is finished by
    the next start.
-2. With her PIN: remove every sound file that was written in her voice and that still carries the label it was given; files that somebody
-   changed or moved are counted, not touched.
+2. With her PIN: remove every sound file and report that was written in her voice and that is still what was written; files that
+   somebody changed or moved are counted, not touched.
 3. Take canaries, if she is unlocked.
 4. Let the vault erase her: intent, keys, files (crash-safe on its own, and needs no PIN).
 5. Scan the whole home for the canaries.
@@ -12,6 +12,7 @@ Without her PIN, steps 1 to 3 cannot be done: where her exports are is sealed to
 so it goes on.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from typing import Final
 from hometone_client.speakers.canaries import ScanReport, collect_canaries, scan
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import ErasureReceipt, Vault
-from hometone_shared.errors import AudioError, HometoneError
+from hometone_shared.errors import HometoneError
 
 _DECISION: Final = ("job", "forget")
 
@@ -49,24 +50,22 @@ def remove_exports(room: SpeakerRoom) -> tuple[int, int]:
     Returns:
         How many were removed, and how many were not found or had changed.
     """
-    from hometone_client.audio.labels import read_label
-
     removed = missing = 0
     for export in room.exports():
         path = Path(export.path)
         try:
-            label = read_label(path.read_bytes())
-            if label is None or label.produce_id != export.produce_id:
-                missing += 1
-                continue
-            path.unlink()
-            removed += 1
-        except (OSError, AudioError):
-            missing += 1
+            with path.open("rb") as source:
+                same = hashlib.file_digest(source, "sha256").hexdigest() == export.sha256
+            if same:
+                path.unlink()
+        except OSError:
+            same = False
+        removed += same
+        missing += not same
     return removed, missing
 
 
-def forget(vault: Vault, speaker_id: str, *, home: Path, room: SpeakerRoom | None) -> Forgotten:
+def forget(vault: Vault, speaker_id: str, *, home: Path, room: SpeakerRoom | None, keep_exports: bool = False) -> Forgotten:
     """Forget a speaker.
 
     Args:
@@ -74,6 +73,7 @@ def forget(vault: Vault, speaker_id: str, *, home: Path, room: SpeakerRoom | Non
         speaker_id: Her pseudonym.
         home: Folder that is scanned afterwards.
         room: Her things, unlocked, if she gave her PIN; locked again when this returns.
+        keep_exports: Leave the sound files that were written in her voice where they are.
 
     Raises:
         UsageError: There is no such speaker.
@@ -82,9 +82,9 @@ def forget(vault: Vault, speaker_id: str, *, home: Path, room: SpeakerRoom | Non
     removed = missing = 0
     canaries: frozenset[bytes] = frozenset()
     if room is not None:
-        room.vault.put_json(_DECISION[1], {}, kind=_DECISION[0])
+        room.vault.put_json(_DECISION[1], {"keep_exports": keep_exports}, kind=_DECISION[0])
         vault.allow_work(room.vault)  # (1)
-        removed, missing = remove_exports(room)  # (2)
+        removed, missing = (0, 0) if keep_exports else remove_exports(room)  # (2)
         try:
             canaries = collect_canaries(room)  # (3)
         except HometoneError:
@@ -107,7 +107,7 @@ def finish_forgetting(vault: Vault) -> int:
             continue
         with vault.unlock_for_work(entry.speaker_id) as unlocked:
             decided = unlocked.has(*_DECISION)
-            if decided:
+            if decided and not unlocked.read_json(_DECISION[1], kind=_DECISION[0]).get("keep_exports"):
                 remove_exports(SpeakerRoom(unlocked))
         if decided:
             vault.revoke(entry.speaker_id)

@@ -11,12 +11,13 @@ What it may see: everything of one speaker. What it must never do: keep any of i
 | `checkpoint` | `adaptation` | state of an adaptation that is not finished |
 | `voice` | `own` | the voice's container |
 | `voice-record` | `own` | how it was made: time, memory, cost, figures |
-| `export` | a random id | a sound file that was written for her: where, and its label |
+| `export` | a random id | a file with speech in her voice: where, and its hash |
 | `journal` | time and number | what was done or refused |
 | `job` | `adaptation` | work that waits in the queue |
 """
 
 import datetime as dt
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -72,15 +73,15 @@ def _take_record(fields: dict[str, Any]) -> TakeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A sound file that was written in her voice.
+    """A file with speech in her voice that was written for her: a sound file, or a report with players.
 
     Attributes:
         path: Where, absolute.
-        produce_id: The identifier in its label, by which it is recognised again.
+        sha256: Hash of its bytes, by which it is recognised again.
     """
 
     path: str
-    produce_id: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +260,13 @@ class SpeakerRoom:
         """Where an adaptation keeps its state."""
         return CheckpointSlot(self.vault)
 
-    def note_export(self, path: Path, *, produce_id: str) -> None:
-        """Remember a sound file, so that forgetting her can remove it."""
-        self.vault.put_json(secrets.token_hex(8), asdict(Export(path=os.fspath(path.absolute()), produce_id=produce_id)), kind="export")
+    def note_export(self, path: Path, *, data: bytes) -> None:
+        """Remember a file that is about to be written, so that forgetting her can remove it."""
+        export = Export(path=os.fspath(path.absolute()), sha256=hashlib.sha256(data).hexdigest())
+        self.vault.put_json(secrets.token_hex(8), asdict(export), kind="export")
 
     def exports(self) -> tuple[Export, ...]:
-        """Sound files that were written in her voice."""
+        """Files that were written in her voice."""
         return tuple(Export(**self.vault.read_json(artefact.name, kind="export")) for artefact in self.vault.list("export"))
 
     def note(self, event: str, **details: Any) -> None:
