@@ -40,7 +40,7 @@ def is_latin(character: str) -> bool:
     return any(first <= ord(character) <= last for first, last in _LATIN_BLOCKS) and character.isalpha() and character not in "ªº"
 
 
-def _readable_form(character: str) -> str | None:
+def _readable_form(character: str) -> str | None:  # noqa: PLR0911 - one rule, one return
     """What one character becomes; None when it cannot be read aloud."""
     replace, spoken = _table()
     if character in _LINE_ENDS:
@@ -55,7 +55,8 @@ def _readable_form(character: str) -> str | None:
     if category in {"No", "Nl", "Nd"}:
         value = unicodedata.numeric(character)
         if value == int(value):
-            return str(int(value)) if category == "Nd" else f" {int(value)} "
+            listed = "CIRCLED" in unicodedata.name(character) or "PARENTHESIZED" in unicodedata.name(character)
+            return str(int(value)) if category == "Nd" else f" {int(value)}{',' if listed else ''} "
     compatible = unicodedata.normalize("NFKC", character)
     if compatible != character:
         parts = [_readable_form(part) for part in compatible]

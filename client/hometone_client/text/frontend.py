@@ -12,12 +12,11 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from hometone_shared.errors import TextError, UsageError
-
 from hometone_client.text.characters import is_han, is_latin, readable
 from hometone_client.text.sentences import LONGEST, Sentence, clauses, sentences
 from hometone_client.text.utterance import MAX_TOKENS, Utterance, encode
 from hometone_client.text.words import MARKS, Word, join_phonemes, join_text
+from hometone_shared.errors import TextError, UsageError
 
 LANGUAGES = ("zh", "en", "en-gb", "es", "fr", "it", "pt")
 
@@ -28,7 +27,9 @@ PAUSE_AFTER_SENTENCE_S = 0.2
 PAUSE_AFTER_PARAGRAPH_S = 0.5
 PAUSE_INSIDE_SENTENCE_S = 0.05
 
-_CHINESE_MARKS = str.maketrans({"，": ",", "、": ",", "。": ".", "！": "!", "？": "?", "；": ";", "：": ":", "（": "(", "）": ")", "·": " "})
+_CHINESE_MARKS = str.maketrans(
+    {"，": ",", "、": ",", "。": ".", "！": "!", "？": "?", "；": ";", "：": ":", "（": "(", "）": ")", "·": " "}
+)
 _ENDINGS = frozenset(".!?…")
 _LIST_MARK = re.compile(r"^\s*(?:[-*+>#~=_—·–]+\s+|[(]?(\d{1,3})[.)、]\s+)")
 
@@ -51,6 +52,7 @@ def _punctuated(text: str) -> str:
     text = "".join(characters)
     text = re.sub(r"\.{2,}|…+", "…", text)
     text = re.sub(r"\s*(?:—+|–|(?<=\s)-+(?=\s)|--+)\s*", " — ", text)
+    text = re.sub(r"([(“”)])(?:\s*\1)+", r"\1", text)
     text = re.sub(r"([!?])[!?]+", lambda m: "?" if "?" in m.group() else "!", text)
     text = re.sub(r"([,;:.])[,;:.]+", lambda m: m.group()[-1] if m.group()[-1] == "." else m[1], text)
     return re.sub(r"(?<![A-Za-zÀ-ɏ])'|'(?![A-Za-zÀ-ɏ])", lambda m: m.group() if m.start() and text[m.start() - 1] in "sS" else " ", text)
@@ -89,7 +91,8 @@ class Frontend:
             raise TextError("there is nothing to read aloud in this text", hint="write at least one word or number")
 
     def _sentence(self, sentence: Sentence, *, latin: str) -> Iterator[Utterance]:
-        pause_s = PAUSE_AFTER_PARAGRAPH_S if sentence.ends_paragraph else PAUSE_AFTER_SENTENCE_S
+        pause_s = PAUSE_AFTER_SENTENCE_S if sentence.complete else PAUSE_INSIDE_SENTENCE_S
+        pause_s = PAUSE_AFTER_PARAGRAPH_S if sentence.ends_paragraph else pause_s
         listed = _LIST_MARK.match(sentence.text)
         text = _LIST_MARK.sub(lambda m: f"{m[1]}, " if m[1] else "", sentence.text) if listed else sentence.text
         language = "zh" if any(map(is_han, text)) else latin
@@ -101,13 +104,13 @@ class Frontend:
             previous = part
         if previous is not None:
             written, words = previous
-            yield _utterance(written, _closed(words), language=language, pause_s=pause_s)
+            yield _utterance(written, _closed(words) if sentence.complete else words, language=language, pause_s=pause_s)
 
     def _parts(self, text: str, *, language: str, latin: str) -> Iterator[tuple[str, list[Word]]]:
         """A sentence as parts within the token budget: written text and words."""
         if len(text) <= LONGEST:
             words = pronounce(text, language=language, latin=latin)
-            if not any(not word.is_mark for word in words):
+            if not _has_words(words):
                 return
             if _tokens(words) <= TOKEN_BUDGET:
                 yield text, words
@@ -115,14 +118,14 @@ class Frontend:
         packed_text, packed = "", list[Word]()
         for clause in self._clauses(text):
             words = pronounce(clause, language=language, latin=latin)
-            if packed and _tokens(packed + words) > TOKEN_BUDGET:
+            if _has_words(packed) and _tokens(packed + words) > TOKEN_BUDGET:
                 yield packed_text.strip(), packed
                 packed_text, packed = "", []
             if _tokens(words) > TOKEN_BUDGET:
                 yield from ((join_text(part), part) for part in _between_words(words))
                 continue
             packed_text, packed = packed_text + clause, packed + words
-        if any(not word.is_mark for word in packed):
+        if _has_words(packed):
             yield packed_text.strip(), packed
 
     def _clauses(self, text: str) -> Iterator[str]:
@@ -150,6 +153,10 @@ def _word_end(text: str) -> int:
     return end
 
 
+def _has_words(words: list[Word]) -> bool:
+    return any(not word.is_mark for word in words)
+
+
 def _tokens(words: list[Word]) -> int:
     return len(join_phonemes(words))
 
@@ -158,11 +165,11 @@ def _between_words(words: list[Word]) -> Iterator[list[Word]]:
     """A clause without commas cut between words, each part within the budget, the marks with the word they follow."""
     part: list[Word] = []
     for word in words:
-        if part and not word.is_mark and _tokens([*part, word]) > TOKEN_BUDGET:
+        if _has_words(part) and not word.is_mark and _tokens([*part, word]) > TOKEN_BUDGET:
             yield part
             part = []
         part.append(word)
-    if any(not word.is_mark for word in part):
+    if _has_words(part):
         yield part
 
 
@@ -211,7 +218,7 @@ def _verbalise(text: str, *, language: str, latin: str) -> str:
     if language == "zh":
         from hometone_client.text.verbalisation import english, mandarin
 
-        return mandarin.verbalise(text, english=english.verbalise)
+        return mandarin.verbalise(text, english=english.verbalise, abbreviations=english.abbreviations)
     if latin in {"en", "en-gb"}:
         from hometone_client.text.verbalisation import english
 

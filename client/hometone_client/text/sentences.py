@@ -21,7 +21,7 @@ from hometone_client.text.characters import is_han
 LONGEST = 1200
 _CANDIDATE = re.compile(r"\n|[。！？!?.…]+[\"”’')）]*")
 _CLAUSE_END = re.compile(r"(?<=[，、；：])|(?<=[,;:—…])(?=\D)(?! ?\d{4}\b)(?!//)")
-_SOFT_END = re.compile(r"[，,、；;：:]\s?|\s")
+_SPACE = re.compile(r"\s")
 _LIST_NUMBER = re.compile(r"[(]?\d{1,3}")
 _LAST_TOKEN = re.compile(r"[^\s(“\"',，]*$")
 
@@ -34,13 +34,20 @@ def _abbreviations() -> tuple[frozenset[str], frozenset[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One written sentence and whether a paragraph ends with it."""
+    """One written sentence, or a piece of an endless one.
+
+    Attributes:
+        text: Without the white space around it.
+        ends_paragraph: A line end follows, or the end of the text.
+        complete: False for a piece that `LONGEST` cut off before the sentence ended.
+    """
 
     text: str
     ends_paragraph: bool
+    complete: bool = True
 
 
-def _ends_sentence(text: str, *, start: int, match: re.Match[str]) -> bool:
+def _ends_sentence(text: str, *, start: int, match: re.Match[str]) -> bool:  # noqa: PLR0911 - one rule, one return
     marks, after = match.group(), text[match.end() : match.end() + 1]
     if any(mark in marks for mark in "。！？"):
         return True
@@ -78,15 +85,18 @@ def sentences(text: str) -> Iterator[Sentence]:
             end = match.end()
             paragraph = match.group() == "\n" or text[end:].startswith("\n") or not text[end : end + 1]
         if text[start:end].strip():
-            yield Sentence(text[start:end].strip(), ends_paragraph=paragraph)
+            yield Sentence(
+                text[start:end].strip(), ends_paragraph=paragraph or end == len(text), complete=match is not None or end == len(text)
+            )
         start = position = end
 
 
 def _soft_end(text: str, *, start: int) -> int:
     if len(text) - start <= LONGEST:
         return len(text)
-    ends = [match.end() for match in _SOFT_END.finditer(text, start + 1, start + LONGEST)]
-    return ends[-1] if ends else len(text)
+    pauses = [match.end() for match in _CLAUSE_END.finditer(text, start + LONGEST // 2, start + LONGEST)]
+    spaces = [match.end() for match in _SPACE.finditer(text, start + 1, start + LONGEST)]
+    return pauses[-1] if pauses else spaces[-1] if spaces else len(text)
 
 
 def clauses(sentence: str) -> list[str]:

@@ -13,11 +13,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from hometone_shared.errors import TextError
-
 from hometone_client.text.pronunciation import espeak
 from hometone_client.text.pronunciation.lexicon import CONSONANTS, VOWELS, Context, Lexicon, lexicon
 from hometone_client.text.words import MARKS, Word
+from hometone_shared.errors import TextError
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*'?|[;:,.!?—…()“”]")
 _SUBWORD = re.compile(r"[A-Z]{2,}s\b|[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+(?:'[^\W\d_]+)*|[^\W\d_]+")
@@ -26,8 +25,8 @@ _LONGEST_INITIALISM = 5
 # misaki.espeak.EspeakFallback.E2M (misaki 0.9.4, Apache-2.0), longest first.
 _FROM_ESPEAK = sorted(
     {
-        "ʔˌn\u0329": "ʔn", "ʔn\u0329": "ʔn", "a^ɪ": "I", "a^ʊ": "W", "d^ʒ": "ʤ", "e^ɪ": "A", "e": "A", "t^ʃ": "ʧ", "ɔ^ɪ": "Y", "ə^l": "ᵊl", "ʲo": "jo",
-        "ʲə": "jə", "ʲ": "", "ɚ": "əɹ", "r": "ɹ", "x": "k", "ç": "k", "ɐ": "ə", "ɬ": "l", "\u0303": "",
+        "ʔˌn\u0329": "ʔn", "ʔn\u0329": "ʔn", "a^ɪ": "I", "a^ʊ": "W", "d^ʒ": "ʤ", "e^ɪ": "A", "e": "A", "t^ʃ": "ʧ", "ɔ^ɪ": "Y",
+        "ə^l": "ᵊl", "ʲo": "jo", "ʲə": "jə", "ʲ": "", "ɚ": "əɹ", "r": "ɹ", "x": "k", "ç": "k", "ɐ": "ə", "ɬ": "l", "\u0303": "",
     }.items(),
     key=lambda pair: -len(pair[0]),
 )  # fmt: skip
@@ -56,7 +55,7 @@ def _plain_letters(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
-def _tag(words: list[str], i: int) -> str | None:
+def _tag(words: list[str], i: int) -> str | None:  # noqa: PLR0911 - one rule, one return
     """The reading of a heteronym from its neighbours, in the dictionary's tags; None for the usual one."""
     data = _data()
     word = words[i].lower()
@@ -66,7 +65,8 @@ def _tag(words: list[str], i: int) -> str | None:
     if word == "used":
         return "VBD" if after == "to" and before not in {"is", "are", "was", "were", "be", "been", "being"} else None
     if word == "that":
-        return "DT" if after in {"is", "was", "'s", "", "one"} or after in MARKS or before in {"like", "of", "at", "by", "in", "for", "after", "with"} else None
+        alone = after in {"is", "was", "", "one"} or after in MARKS
+        return "DT" if alone or before in {"like", "of", "at", "by", "in", "for", "after", "with"} else None
     if word == "read":
         past = before in data["participle_after"] or any(w.lower() in data["past_words"] for w in words)
         return "VBD" if past and before not in data["verb_after_strict"][:17] else None
@@ -102,7 +102,7 @@ class _Reader:
             return " ".join(self._known(part, tag=None, context=context) or self._guess(part) for part in parts)
         return self._guess(word)
 
-    def _known(self, word: str, *, tag: str | None, context: Context) -> str | None:
+    def _known(self, word: str, *, tag: str | None, context: Context) -> str | None:  # noqa: PLR0911 - one rule, one return
         data = _data()
         names: dict[str, str] = {**data["names"], **data["british"]} if self._british else data["names"]
         if word.lower() in names:
@@ -113,9 +113,10 @@ class _Reader:
             return self._lexicon.spell(word)
         if re.fullmatch(r"[A-Z]{2,}s", word) and not self._lexicon.knows(word.lower()):
             return self._lexicon.plural(self._lexicon.spell(word[:-1]))
-        found = self._lexicon.pronounce(word, tag=tag, context=context) or self._lexicon.pronounce(_plain_letters(word), tag=tag, context=context)
-        if found:
-            return found
+        for form in dict.fromkeys((word, _plain_letters(word))):
+            found = self._lexicon.pronounce(form, tag=tag, context=context)
+            if found:
+                return found
         vowels = sum(letter in "AEIOUY" for letter in word)
         if word.isascii() and word.isupper() and (len(word) <= _LONGEST_INITIALISM or not vowels):
             return self._lexicon.spell(word)
@@ -125,7 +126,7 @@ class _Reader:
         sounds = from_espeak(espeak.phonemes(word.lower(), voice="en-gb" if self._british else "en-us"), british=self._british)
         sounds = sounds or self._lexicon.spell(_plain_letters(word)) or ""
         if not any(sound in VOWELS or sound in CONSONANTS for sound in sounds):
-            raise TextError(f"no English pronunciation is known for the letter {word[:1]} (U+{ord(word[0]):04X})", hint="write it in another way")
+            raise TextError(f"no English pronunciation is known for a word with {word[:1]}", hint="write it in another way")
         return sounds
 
 

@@ -28,7 +28,7 @@ class Context:
     to: bool = False
 
 
-def apply_stress(phonemes: str, stress: float | None) -> str:
+def apply_stress(phonemes: str, stress: float | None) -> str:  # noqa: PLR0911 - one rule, one return
     """Moves stress marks as misaki does: below 0 weaker, above 0 stronger, None unchanged."""
     if stress is None:
         return phonemes
@@ -125,7 +125,7 @@ class Lexicon:
                 return found
         return None
 
-    def _special(self, word: str, *, tag: str | None, context: Context) -> str | None:
+    def _special(self, word: str, *, tag: str | None, context: Context) -> str | None:  # noqa: PLR0911 - one rule, one return
         lower = word.lower()
         if word in {"a", "A"}:
             return "ˈA" if tag == "LETTER" else "ɐ"
@@ -136,7 +136,9 @@ class Lexicon:
         if word == "I":
             return f"{SECONDARY}I"
         if lower == "to":
-            return {False: "tə", True: "tʊ"}.get(context.vowel) if context.vowel is not None else self.lookup("to", tag=None, stress=None, context=context)
+            if context.vowel is None:
+                return self.lookup("to", tag=None, stress=None, context=context)
+            return "tʊ" if context.vowel else "tə"
         if lower == "in":
             return ("" if context.vowel is not None else PRIMARY) + "ɪn"
         if lower == "the":
@@ -147,7 +149,9 @@ class Lexicon:
 
     def _possessive(self, word: str, *, tag: str | None, stress: float | None, context: Context) -> str | None:
         if word.endswith("s'"):
-            return self.lookup(f"{word[:-2]}'s", tag=tag, stress=stress, context=context) or self.lookup(word[:-1], tag=tag, stress=stress, context=context)
+            listed = self.lookup(f"{word[:-2]}'s", tag=tag, stress=stress, context=context)
+            if listed:
+                return listed
         return self.lookup(word[:-1], tag=tag, stress=stress, context=context) if word.endswith("'") else None
 
     def _stem_s(self, word: str, *, tag: str | None, stress: float | None, context: Context) -> str | None:
@@ -172,7 +176,9 @@ class Lexicon:
             return stem + "s"
         return stem + (("ɪ" if self._british else "ᵻ") if stem[-1] in "szʃʒʧʤ" else "") + "z"
 
-    def _stem_ed(self, word: str, *, tag: str | None, stress: float | None, context: Context) -> str | None:
+    def _stem_ed(  # noqa: PLR0911 - one rule, one return
+        self, word: str, *, tag: str | None, stress: float | None, context: Context
+    ) -> str | None:
         # https://en.wiktionary.org/wiki/-ed
         if len(word) < 4 or not word.endswith("d"):
             return None

@@ -15,10 +15,9 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
-from hometone_shared.errors import TextError
-
 from hometone_client.text.pronunciation.tones import NUMERALS, Syllable, SyllableWord, apply_sandhi
 from hometone_client.text.words import Word
+from hometone_shared.errors import TextError
 
 _CONTEXTUAL = frozenset("得地长还只量种数为里")
 
@@ -79,7 +78,10 @@ def simplified(text: str) -> str:
         text.encode("gb2312")
     except UnicodeEncodeError:
         folded = _to_simplified()(text)
-        return folded if len(folded) == len(text) else text
+        if len(folded) != len(text):
+            return text
+        # Simplified forms outside the basic block are rarer than the traditional ones, and have no reading.
+        return "".join(new if ord(new) < 0x10000 else old for old, new in zip(text, folded, strict=True))
     return text
 
 
@@ -111,7 +113,7 @@ def _reading(word: str) -> tuple[str, ...]:
             if length == 1 or word[:length] in readings or word[:length] in cedict:
                 return _reading(word[:length]) + _reading(word[length:])
     syllables = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True, v_to_u=False)
-    if len(syllables) != len(word) or not all(syllable[-1:].isdigit() and syllable[:-1].isalpha() for syllable in syllables):
+    if len(syllables) != len(word) or not all(syllable[-1:].isdigit() and syllable[:-1].isascii() for syllable in syllables):
         raise TextError(f"no reading is known for the character {word[:1]} (U+{ord(word[0]):04X})", hint="write it with another character")
     return tuple(syllables)
 

@@ -5,21 +5,21 @@ Whole phrases go to espeak-ng, because French links words across spaces; punctua
 
 import re
 
-from hometone_shared.errors import TextError
-
 from hometone_client.text.pronunciation import espeak
 from hometone_client.text.utterance import vocabulary
 from hometone_client.text.words import MARKS, Word
+from hometone_shared.errors import TextError
 
 _VOICES = {"es": "es", "fr": "fr-fr", "it": "it", "pt": "pt-br"}
 _PIECE = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*'?(?: +[^\W\d_]+(?:['-][^\W\d_]+)*'?)*|[;:,.!?—…()“”]")
 
 # misaki.espeak.EspeakG2P.e2m (misaki 0.9.4, Apache-2.0).
 _FROM_ESPEAK = (
-    ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^z", "ʣ"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("o^ʊ", "O"), ("ə^ʊ", "Q"), ("s^s", "S"), ("t^s", "ʦ"), ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"),
+    ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^z", "ʣ"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("o^ʊ", "O"), ("ə^ʊ", "Q"), ("s^s", "S"), ("t^s", "ʦ"),
+    ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"),
 )  # fmt: skip
 # Sounds of espeak-ng's loan words that are not symbols of the base, and their nearest neighbours.
-_NEAREST = str.maketrans({"^": "", "-": "", "\u0329": "", "ʏ": "y", "ɫ": "l", "ɬ": "l", "ʉ": "u", "ɵ": "ø", "ʟ": "l", "ħ": "h", "ʍ": "w", "\u032a": "", "\u0361": "", "'": "", "ˑ": ""})
+_NEAREST = str.maketrans("ʏɫɬʉɵʟħʍ", "ylluølhw", "^-'ˑ\u0329\u032a\u0361")
 
 
 def _symbols(ipa: str) -> str:
@@ -47,7 +47,7 @@ def pronounce(text: str, *, language: str) -> list[Word]:
         written = piece.split()
         spoken = _symbols(espeak.phonemes(piece, voice=_VOICES[language])).split()
         if not spoken or not all(any(symbol in known for symbol in part) for part in spoken):
-            raise TextError(f"no pronunciation is known for the letter {piece[:1]} (U+{ord(piece[0]):04X})", hint="write it in another way")
+            raise TextError(f"no pronunciation is known for a word with {piece[:1]}", hint="write it in another way")
         if len(spoken) == len(written):
             words.extend(Word(text=word, phonemes=sound) for word, sound in zip(written, spoken, strict=True))
         else:

@@ -3,9 +3,9 @@
 1. 不 is bu2 before a fourth tone, neutral inside V不V and V不C.
 2. 一 is yi1 in numerals, ordinals and at the end of a phrase; neutral inside V一V; else yi2 before a fourth tone, yi4 before the others.
 3. 个 after a numeral or a demonstrative is neutral (it still counts as fourth tone for 一 and 不).
-4. Third tones: the first of two becomes a second tone; inside a word by its halves, then between words from right to left when one of
-   the two has a single syllable (Duanmu 2007, The Phonology of Standard Chinese, ch. 11: feet are built from the left inside words and
-   single syllables attach to their neighbours).
+4. Third tones: the first of two becomes a second tone; inside a word by its halves, then between words from right to left inside numbers
+   and where one of the two has a single syllable (Duanmu 2007, The Phonology of Standard Chinese, ch. 11: feet are built from the left
+   inside words and single syllables attach to their neighbours).
 
 Pure functions; the word lists are data.
 """
@@ -52,7 +52,8 @@ def _yi(flat: list[Syllable], *, ordinal_before: Sequence[str]) -> None:
         if syllable.character != "一":
             continue
         before, after = text[i - 1 : i] if i else "", text[i + 1 :]
-        if not after or before in NUMERALS | frozenset("第初周期之点拜") and before or (after[0] in NUMERALS and after[0] not in "百千万亿两"):
+        counts_on = bool(before) and before in NUMERALS | frozenset("第初周期之点拜")
+        if not after or counts_on or (after[0] in NUMERALS and after[0] not in "百千万亿两"):
             tone = 1
         elif before and before == after[0]:
             tone = _NEUTRAL
@@ -117,8 +118,9 @@ def apply_sandhi(words: Sequence[SyllableWord], *, ordinal_before: Sequence[str]
         position += len(word)
         surface.append(_third_inside(syllables, halves=half) if len(syllables) > 1 else syllables)
     for i in range(len(surface) - 2, -1, -1):
-        short = len(surface[i]) == 1 or len(surface[i + 1]) == 1
-        if short and surface[i][-1].tone == 3 and surface[i + 1][0].tone == 3:
+        number = {surface[i][-1].character, surface[i + 1][0].character} <= NUMERALS | {"点"}
+        close = number or len(surface[i]) == 1 or len(surface[i + 1]) == 1
+        if close and surface[i][-1].tone == 3 and surface[i + 1][0].tone == 3:
             surface[i][-1] = _toned(surface[i][-1], 2)
             surface[i] = _third_inside(surface[i], halves=len(surface[i]) // 2) if len(surface[i]) > 1 else surface[i]
     return [tuple(word) for word in surface]

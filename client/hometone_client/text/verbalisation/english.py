@@ -24,7 +24,29 @@ _LEFT = r"(?<![\d.,A-Za-z])"
 _RIGHT = r"(?![\d])"
 _TO = r"\s?[-–~]\s?"
 _LONGEST_SPELLED = 15
-_ROMAN = {"II": 2, "III": 3, "IV": 4, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "XI": 11, "XII": 12, "XIII": 13, "XIV": 14, "XV": 15, "XVI": 16, "V": 5, "X": 10, "I": 1}
+_ROMAN_NUMERALS = (
+    "I",
+    "II",
+    "III",
+    "IV",
+    "V",
+    "VI",
+    "VII",
+    "VIII",
+    "IX",
+    "X",
+    "XI",
+    "XII",
+    "XIII",
+    "XIV",
+    "XV",
+    "XVI",
+    "XVII",
+    "XVIII",
+    "XIX",
+    "XX",
+)
+_ROMAN = {numeral: value for value, numeral in enumerate(_ROMAN_NUMERALS, start=1)}
 _SCALE = "thousand|million|billion|trillion"
 
 
@@ -50,10 +72,8 @@ def digits(number: str) -> str:
 def cardinal(number: str) -> str:
     """A whole or decimal number in words; leading zeros and very long numbers digit by digit."""
     whole, _, decimals = number.replace(",", "").partition(".")
-    if len(whole) > _LONGEST_SPELLED or (len(whole) > 1 and whole.startswith("0")):
-        spoken = digits(whole)
-    else:
-        spoken = _words(int(whole or "0"))
+    spelled = len(whole) > _LONGEST_SPELLED or (len(whole) > 1 and whole.startswith("0"))
+    spoken = digits(whole) if spelled else _words(int(whole or "0"))
     return f"{spoken} point {digits(decimals)}" if decimals else spoken
 
 
@@ -131,7 +151,11 @@ def _replace_codes(text: str) -> str:
         text,
     )
     text = re.sub(_LEFT + r"\d{3}-\d{4}" + _RIGHT, lambda m: ", ".join(digits(part) for part in m.group().split("-")), text)
-    text = re.sub(r"(?i)\b(call|dial|phone|telephone|room|code|pin|flight|extension|zip)((?: number)?(?: is)?:? )(\d{3,})\b(?![.,]\d)", lambda m: m[1] + m[2] + digits(m[3]), text)
+    text = re.sub(
+        r"(?i)\b((?:call|dial|phone|telephone|room|code|pin|flight|extension|zip)(?: number)?(?: is)?:? )(\d{3,})\b(?![.,]\d)",
+        lambda m: m[1] + digits(m[2]),
+        text,
+    )
     text = re.sub(_LEFT + r"\d+(?:-\d+){2,}" + _RIGHT, lambda m: ", ".join(digits(part) for part in m.group().split("-")), text)
     return re.sub(_LEFT + r"\d{10,}(?![\d.,])", lambda m: digits(m.group()), text)
 
@@ -167,9 +191,13 @@ def _replace_quantities(text: str) -> str:
         return f"{whole}{_fraction(match[2], match[3])} {many if match[1] or int(match[2]) > int(match[3]) else one}"
 
     text = re.sub(rf"({sign})\s?({_NUMBER})(?:\s({_SCALE})\b)?", _money, text)
-    text = re.sub(r"\b(\d{2,4})'?s\b(?<=0s)", lambda m: re.sub(r"y$", "ie", _plain(m[1])) + "s", text)
+    text = re.sub(r"(?:(?<=\s)')?\b(\d{2,4})'?s\b(?<=0s)", lambda m: re.sub(r"y$", "ie", _plain(m[1])) + "s", text)
     text = re.sub(_LEFT + rf"(?:(\d{{1,3}})\s)?(\d{{1,3}})/(\d{{1,3}})\s?({unit}){unit_end}", measured_fraction, text)
-    text = re.sub(_LEFT + rf"({_NUMBER})\s?(?:{unit})?{_TO}({_NUMBER})\s?({unit}){unit_end}", lambda m: f"{cardinal(m[1])} to {cardinal(m[2])} {units[m[3]][1]}", text)
+    text = re.sub(
+        _LEFT + rf"({_NUMBER})\s?(?:{unit})?{_TO}({_NUMBER})\s?({unit}){unit_end}",
+        lambda m: f"{cardinal(m[1])} to {cardinal(m[2])} {units[m[3]][1]}",
+        text,
+    )
     text = re.sub(rf"(?:(?<![\w)])(-))?(?<![\d.,A-Za-z])({_NUMBER})[\s-]?({unit}){unit_end}", measured, text)
     text = re.sub(_LEFT + r"(\d{1,3})\s(\d{1,2})/(\d{1,3})" + _RIGHT, lambda m: f"{cardinal(m[1])} and {_fraction(m[2], m[3])}", text)
     text = re.sub(_LEFT + r"(\d{1,3})/(\d{1,3})(?![\d/])", lambda m: _fraction(m[1], m[2]), text)
@@ -192,7 +220,7 @@ def _replace_numbers(text: str) -> str:
     text = re.sub(r"(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])", " ", text)
     text = re.sub(rf"(?:(?<![\w)])(-)(?=\d))?({_NUMBER})", lambda m: f" {'minus ' if m[1] else ''}{_plain(m[2])} ", text)
     text = re.sub(r"\d", lambda m: f" {_words(int(m.group()))} ", text)
-    return re.sub(r" +(?=[,.;:!?…)”'])", "", re.sub(r" {2,}", " ", text))
+    return re.sub(r" +(?=[,.;:!?…)”])", "", re.sub(r" {2,}", " ", text))
 
 
 def abbreviations(text: str) -> str:
@@ -201,18 +229,25 @@ def abbreviations(text: str) -> str:
     pattern = "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
 
     def full(match: re.Match[str]) -> str:
-        ends = match.group().endswith(".") and not text[match.end() :].strip(" \"”)")
+        ends = match.group().endswith(".") and not text[match.end() :].strip(' "”)')
         return table[match.group()] + ("." if ends else "")
 
     def saint(match: re.Match[str]) -> str:
-        return "Saint " if text[match.end() : match.end() + 1].isupper() else "Street "
+        if not text[match.end() :].strip(' "”)'):
+            return "Street."
+        return "Saint" if text[match.end() :].lstrip()[:1].isupper() else "Street"
+
+    def initials(match: re.Match[str]) -> str:
+        ends = not text[match.end() :].strip(' "”)')
+        return match.group().replace(".", "") + ("." if ends else "")
 
     def roman(match: re.Match[str]) -> str:
         value = _ROMAN[match[2]]
         return f"{match[1]} {'the ' + ordinal(str(value)) if match[1].lower() in _data()['regnal'] else _words(value)}"
 
     text = re.sub(r"\b([A-Z])\.(?= [A-Z])", r"\1", text)
-    text = re.sub(r"\bSt\. ", saint, text)
+    text = re.sub(r"\b(?:[A-Z]\.){2,}", initials, text)
+    text = re.sub(r"\bSt\.(?=[ ,;!?]|$)", saint, text)
     text = re.sub(r"\bNo\. ?(?=\d)|№ ?", "number ", text)
     text = re.sub(rf"(?<![\w.])(?:{pattern})(?!\w)", full, text)
     heads = "|".join(_data()["roman_after"] + _data()["regnal"])

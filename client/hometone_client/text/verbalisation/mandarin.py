@@ -1,6 +1,7 @@
 """Mandarin sentences in spoken form: every digit and symbol becomes Chinese characters, Latin words stay as they are.
 
-The rules run in this order, because each leaves fewer digits to the next (GB/T 15835-2011 for the choice of numerals, common usage for 两 and 幺):
+The rules run in this order, because each leaves fewer digits to the next (GB/T 15835-2011 for the choice of numerals, common usage for
+两 and 幺):
 1. e-mail and web addresses
 2. whole English phrases inside the sentence, which keep English numbers
 3. dates, years, clock times
@@ -185,7 +186,11 @@ def _replace_quantities(text: str) -> str:
     text = re.sub(_LEFT + rf"({_NUMBER})%?{_TO}({_NUMBER})%", lambda m: f"百分之{cardinal(m[1])}到百分之{cardinal(m[2])}", text)
     text = re.sub(minus + _LEFT + rf"({_NUMBER})\s?%", lambda m: f"{'负' if m[1] else ''}百分之{cardinal(m[2])}", text)
     text = re.sub(minus + _LEFT + rf"({_NUMBER})\s?‰", lambda m: f"{'负' if m[1] else ''}千分之{cardinal(m[2])}", text)
-    text = re.sub(_LEFT + r"(\d{1,3})\s(\d{1,2})/(\d{1,3})" + _RIGHT, lambda m: f"{cardinal(m[1])}又{cardinal(m[3])}分之{cardinal(m[2])}", text)
+    text = re.sub(
+        _LEFT + r"(\d{1,3})\s(\d{1,2})/(\d{1,3})" + _RIGHT,
+        lambda m: f"{cardinal(m[1])}又{cardinal(m[3])}分之{cardinal(m[2])}",
+        text,
+    )
     text = re.sub(_LEFT + rf"(\d{{1,3}})/(\d{{1,4}})(?![\d/])(?:\s?({unit}){unit_end})?", fraction, text)
     text = re.sub(rf"{minus}{_LEFT}({_NUMBER})\s?(?:{unit})?{_TO}(-)?({_NUMBER})\s?({unit}){unit_end}", measured_range, text)
     text = re.sub(minus + _LEFT + rf"({_NUMBER})\s?({unit}){unit_end}", measured, text)
@@ -241,17 +246,18 @@ def _english_phrases(text: str, english: Callable[[str], str]) -> str:
     return re.sub(r"[A-Za-z$€£][A-Za-z0-9 ,.'$€£%:/&-]*[A-Za-z0-9%]", phrase, text)
 
 
-def verbalise(text: str, *, english: Callable[[str], str]) -> str:
+def verbalise(text: str, *, english: Callable[[str], str], abbreviations: Callable[[str], str]) -> str:
     """The spoken form of a cleaned sentence that holds Chinese.
 
     Args:
         text: One sentence.
-        english: Verbaliser for English phrases and Latin abbreviations inside it.
+        english: Verbaliser for English phrases inside it.
+        abbreviations: Writes out "Dr." and its like.
     """
     data = _data()
     text = ADDRESS.sub(lambda m: spell_address(m.group(), names=data["web"], number=digits), text)
     text = _english_phrases(text, english)
-    text = re.sub(r"№|\bNo\.(?=\s?\d)", "第", text)
+    text = abbreviations(re.sub(r"№|\bNo\.(?=\s?\d)", "第", text))
     for step in (_replace_dates, _replace_times, _replace_codes, _replace_quantities, _replace_numbers, _replace_symbols):
         text = step(text)
     return text

@@ -131,7 +131,11 @@ def _codes(text: str, say: _Speller) -> str:
     text = re.sub(r"(?<![\w.,])\+\d{1,3}(?:[ .-]?\d{2,4}){2,5}(?!\d)", grouped, text)
     text = re.sub(r"(?<![\w.,])\(?\d{2,4}\)?[ .-]\d{4,5}[ .-]\d{4}(?!\d)", grouped, text)
     text = re.sub(r"(?<![\w.,])0\d(?:[ .]\d\d){4}(?!\d)", grouped, text)
-    text = re.sub(rf"(?i)\b({words})((?:\W|al|le|el|o|il|du|au|para| )*?\s?)(\d[\d .-]+\d)(?![\d,%])", lambda m: m[1] + m[2] + ", ".join(say.digits(p) for p in re.findall(r"\d+", m[3])), text)
+    text = re.sub(
+        rf"(?i)\b((?:{words})(?:\W|al|le|el|o|il|du|au|para| )*?\s?)(\d[\d .-]+\d)(?![\d,%])",
+        lambda m: m[1] + ", ".join(say.digits(part) for part in re.findall(r"\d+", m[2])),
+        text,
+    )
     text = re.sub(_LEFT + r"\d+(?:-\d+){2,}(?!\d)", grouped, text)
     return re.sub(_LEFT + r"\d{10,}(?![\d.,])", lambda m: say.digits(m.group()), text)
 
@@ -166,7 +170,11 @@ def _quantities(text: str, say: _Speller) -> str:
         return fractions.get(match.group()) or f"{say.cardinal(match[1])} {data['over']} {say.cardinal(match[2])}"
 
     text = re.sub(rf"(?:({sign})\s?({_NUMBER})|{_LEFT}({_NUMBER})\s?({sign}))", lambda m: _money(m, say), text)
-    text = re.sub(_LEFT + rf"({_NUMBER})\s?(?:{unit})?{_TO}({_NUMBER})\s?({unit}){unit_end}", lambda m: f"{say.cardinal(m[1])} {data['to']} {say.cardinal(m[2])} {units[m[3]][1]}", text)
+    text = re.sub(
+        _LEFT + rf"({_NUMBER})\s?(?:{unit})?{_TO}({_NUMBER})\s?({unit}){unit_end}",
+        lambda m: f"{say.cardinal(m[1])} {data['to']} {say.cardinal(m[2])} {units[m[3]][1]}",
+        text,
+    )
     text = re.sub(rf"(?:(?<![\w)])(-))?{_LEFT}({_NUMBER})\s?({unit}){unit_end}", measured, text)
     text = re.sub(_LEFT + r"(\d{1,3})/(\d{1,3})(?![\d/])", fraction, text)
     return re.sub(_LEFT + rf"({_NUMBER}){_TO}({_NUMBER})(?![\d-])(\s[^\W\d_]+)?", lambda m: _range(m, say), text)
@@ -206,7 +214,7 @@ def _abbreviations(text: str, say: _Speller) -> str:
     pattern = "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
 
     def full(match: re.Match[str]) -> str:
-        ends = match.group().endswith(".") and not text[match.end() :].strip(" \"”)")
+        ends = match.group().endswith(".") and not text[match.end() :].strip(' "”)')
         return table[match.group()] + ("." if ends else "")
 
     return re.sub(rf"(?<![\w.])(?:{pattern})(?!\w)", full, text)
