@@ -151,10 +151,10 @@ class Cabinet:
         """
         old_id, old_key = self.key_id(), self.device_key()
         book = self.attempts()
-        new_id, new_key = secrets.token_bytes(KEY_ID_BYTES), bytearray(secrets.token_bytes(KEY_BYTES))
         keeper = custodian or self.custodian
-        keeper.store(self.custodian.custody_of(old_id) if custodian is None else keeper.choose(), new_id, new_key)
+        new_id, new_key = secrets.token_bytes(KEY_ID_BYTES), bytearray(secrets.token_bytes(KEY_BYTES))
         rewrapped = register.rewrapped(old_device_key=old_key, new_device_key=new_key)
+        keeper.store(self.custodian.custody_of(old_id) if custodian is None else keeper.choose(), new_id, new_key)
         self._keys[new_id] = new_key
         self._replace("keyslots", seal_register(rewrapped, key_id=new_id, device_key=new_key))
         self.custodian = keeper
@@ -191,7 +191,6 @@ class Cabinet:
         """Make a folder of a random name."""
         name = f"{_SPEAKER_PREFIX}{secrets.token_hex(16)}"
         self.disk.make_folder(self.folder / name)
-        self.disk.sync_folder(self.folder)
         return name
 
     def replace_in(self, folder: Path, name: str, data: bytes) -> None:
@@ -288,7 +287,7 @@ class Cabinet:
 
 def _file_lock(path: Path) -> FileLock:
     # Never the soft fall-back: a lock that outlives its process would keep a laptop out of its own vault.
-    return FileLock(path, mode=0o600, thread_local=path.name == "lock", fallback_to_soft=False, preserve_lock_file=True)
+    return FileLock(path, mode=0o600, thread_local=path.name == "lock", fallback_to_soft=False, poll_interval=0.01, preserve_lock_file=True)
 
 
 def _acquired(lock: FileLock, *, timeout_s: float) -> bool:

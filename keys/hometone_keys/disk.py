@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from hometone_shared.errors import StorageError
 
+SMALL_FILE_BYTES = 1 << 28
 _OVERWRITE_BLOCK = bytes(1 << 20)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -52,7 +53,11 @@ class Disk:
     def make_folder(self, path: Path) -> None:
         """Create a folder (and its parents) readable by its owner only; an existing one is left as it is."""
         with storage_refusals():
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+            for folder in reversed(missing):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                with suppress(StorageError):  # a parent that belongs to somebody else may refuse to be opened
+                    self.sync_folder(folder.parent)
 
     def names(self, folder: Path) -> list[str]:
         """Names inside a folder, sorted; none when the folder is not there."""
@@ -70,10 +75,11 @@ class Disk:
             return path.exists()
 
     def read(self, path: Path) -> bytes | None:
-        """All bytes of a small file, `None` when it is not there."""
+        """All bytes of a small file, `None` when it is not there; one that was blown up is cut, and will not authenticate."""
         with storage_refusals():
             try:
-                return path.read_bytes()
+                with path.open("rb") as file:
+                    return file.read(SMALL_FILE_BYTES)
             except FileNotFoundError:
                 return None
 

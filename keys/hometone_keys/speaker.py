@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hometone_keys.cabinet import Cabinet
 from hometone_keys.damage import damaged
-from hometone_keys.disk import Disk
+from hometone_keys.disk import Disk, storage_refusals
 from hometone_keys.erasure import transaction
 from hometone_keys.index import Artefact, Index, check_label, checked_metadata
 from hometone_keys.register import SpeakerRecord
@@ -156,12 +156,12 @@ class SpeakerVault:
         check_label(kind, name)
         details = checked_metadata(metadata)
         artefact_id, salt = secrets.token_hex(16), secrets.token_bytes(SALT_BYTES)
+        key = artefact_key(self.data_key(), salt=salt, speaker_id=self.speaker_id, artefact_id=artefact_id, kind=kind)
         with transaction(self._cabinet) as register:
             self._require(register.find(self.speaker_id))
             temporary = self._folder / self._cabinet.artefact_temporary(artefact_id)
             file = self._cabinet.disk.create(temporary)
         start = header(FileKind.ARTEFACT) + salt
-        key = artefact_key(self.data_key(), salt=salt, speaker_id=self.speaker_id, artefact_id=artefact_id, kind=kind)
         try:
             with file:
                 self._cabinet.disk.write(file, start)
@@ -190,7 +190,8 @@ class SpeakerVault:
         if source is None:
             raise damaged("the vault (a file is missing)")
         try:
-            start = source.read(HEADER_BYTES + SALT_BYTES)
+            with storage_refusals():
+                start = source.read(HEADER_BYTES + SALT_BYTES)
             expect_kind(start, FileKind.ARTEFACT, what=_PART)
             key = artefact_key(
                 self.data_key(),

@@ -1,0 +1,252 @@
+"""The power goes off at every single change of the file system; the next opening finds a working vault.
+
+Each scenario is run once for every change it makes, with four kinds of failure: the machine stops before the change; half of a write is
+done; it stops and everything not fsynced is lost; the disk answers "full" once and the program goes on.
+"""
+
+import shutil
+from contextlib import suppress
+
+import pytest
+
+from hometone_keys import Custody, DeviceSecretSource
+from hometone_keys.slots import SlotKind
+from hometone_shared.errors import StorageError, WrongSecretError
+
+SOURCES = {
+    "file": DeviceSecretSource(custody=Custody.FILE),
+    "passphrase": DeviceSecretSource(custody=Custody.PASSPHRASE, passphrase="four brown bears"),
+    "keyring": DeviceSecretSource(custody=Custody.KEYRING),
+}
+OLD, NEW = b"old" * 30_000, b"new" * 30_000
+
+
+def enroll(vault):
+    vault.enroll("新人", "3333").close()
+
+
+def put(vault):
+    vault.unlock(vault.find("A").speaker_id, "1111").put("take", "new", NEW)
+
+
+def replace(vault):
+    vault.unlock(vault.find("A").speaker_id, "1111").put("take", "1", NEW)
+
+
+def delete(vault):
+    vault.unlock(vault.find("A").speaker_id, "1111").delete("take", "1")
+
+
+def change_pin(vault):
+    vault.change_secret(vault.find("A").speaker_id, old="1111", new="9999")
+
+
+def allow_and_end_work(vault):
+    vault.allow_work(vault.unlock(vault.find("A").speaker_id, "1111"))
+    vault.end_work(vault.find("A").speaker_id)
+
+
+def change_custody(vault):
+    vault.change_custody(DeviceSecretSource(custody=Custody.FILE))
+
+
+def wrong_pin(vault):
+    with pytest.raises(WrongSecretError):
+        vault.unlock(vault.find("A").speaker_id, "0000")
+    vault.unlock(vault.find("A").speaker_id, "1111")
+
+
+def revoke(vault):
+    vault.revoke(vault.find("A").speaker_id)
+
+
+def unlocked(vault, name, *pins):
+    for pin in pins:
+        try:
+            return vault.unlock(vault.find(name).speaker_id, pin)
+        except WrongSecretError:
+            continue
+    raise AssertionError("no PIN opens this speaker")
+
+
+def check_nothing_lost(vault, scenario, *, finished: bool) -> None:
+    """The state is the one before or the one after, never a third; everything else is whole and nothing is left over."""
+    people = {entry.name for entry in vault.speakers()}
+    with unlocked(vault, "B", "2222") as survivor:
+        assert survivor.read("take", "1") == OLD
+        assert survivor.put("take", "after", NEW).size_bytes == len(NEW)
+        survivor.delete("take", "after")
+    if scenario is revoke:
+        if finished or "A" not in people:
+            assert people == {"B"}
+        else:
+            assert people == {"A", "B"}
+    else:
+        assert {"A", "B"} <= people <= ({"A", "B", "新人"} if scenario is enroll else {"A", "B"})
+        assert not (finished and scenario is enroll) or "新人" in people
+    if "新人" in people:
+        assert unlocked(vault, "新人", "3333").list() == ()
+    if "A" in people:
+        pins = {True: ("9999",), False: ("1111", "9999")}[finished] if scenario is change_pin else ("1111",)
+        with unlocked(vault, "A", *pins) as first:
+            kept = {artefact.name: first.read("take", artefact.name) for artefact in first.list()}
+        before, after = {"1": OLD}, {put: {"1": OLD, "new": NEW}, replace: {"1": NEW}, delete: {}}.get(scenario, {"1": OLD})
+        assert kept in ([after] if finished else [before, after])
+
+
+def check_no_left_overs(vault, home, memory_keyring) -> None:
+    register, key_id = vault._cabinet.register(), vault._cabinet.key_id()
+    names = {path.name for path in (home / "vault").iterdir()}
+    allowed = {"keyslots", "lock", "attempts", f"key-{key_id.hex()}"} | {record.folder for record in register.speakers}
+    assert {name for name in names if not name.startswith("w-")} <= allowed
+    assert "n-" not in {name[:2] for name in names}
+    ring = {username for _, username in memory_keyring.entries}
+    assert ring <= {key_id.hex()}
+
+
+@pytest.mark.parametrize("how", ["before", "torn", "unsynced", "refuse"])
+@pytest.mark.parametrize(
+    ("scenario", "custody"),
+    [
+        (enroll, "file"),
+        (put, "file"),
+        (replace, "file"),
+        (delete, "file"),
+        (wrong_pin, "file"),
+        (allow_and_end_work, "file"),
+        (change_pin, "file"),
+        (change_pin, "keyring"),
+        (change_custody, "keyring"),
+        (change_custody, "passphrase"),
+        (revoke, "file"),
+        (revoke, "passphrase"),
+        (revoke, "keyring"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_every_moment(quick_path, open_vault, memory_keyring, failing_disk, machine_stopped, scenario, custody, how):
+    template = quick_path / "template"
+    with open_vault(home=template, source=SOURCES[custody], disk=failing_disk()) as vault:
+        for name, pin in (("A", "1111"), ("B", "2222")):
+            vault.enroll(name, pin).put("take", "1", OLD)
+    ring_before = dict(memory_keyring.entries)
+    moment = 0
+    while True:
+        home = quick_path / f"home{moment}"
+        shutil.copytree(template, home)
+        memory_keyring.entries = dict(ring_before)
+        disk = failing_disk()
+        vault = open_vault(home=home, source=SOURCES[custody], disk=disk)
+        disk.count, disk.how, disk.fail_at = 0, how, moment
+        memory_keyring.before_change = disk.tick
+        finished = True
+        try:
+            scenario(vault)
+        except (machine_stopped, StorageError):
+            finished = False
+        memory_keyring.before_change = lambda: None
+        last_moment = disk.count <= moment
+        disk.fail_at = None
+        if disk.stopped:
+            if vault._cabinet._writer is not None:  # what the operating system does when a process dies
+                vault._cabinet._writer[1].release()
+                vault._cabinet._writer = None
+        else:
+            check_nothing_lost(vault, scenario, finished=finished)  # the same program goes on
+            vault.close()
+        intent = (home / "vault" / "intent").exists()
+        source = DeviceSecretSource(passphrase=SOURCES[custody].passphrase)
+        with open_vault(home=home, source=source, disk=failing_disk()) as again:
+            assert not (home / "vault" / "intent").exists()
+            check_nothing_lost(again, scenario, finished=finished or intent)
+            check_no_left_overs(again, home, memory_keyring)
+            if scenario is revoke and "A" in {entry.name for entry in again.speakers()}:
+                again.revoke(again.find("A").speaker_id)
+        shutil.rmtree(home)
+        if last_moment:
+            break
+        moment += 1
+    assert moment > 3
+    assert finished
+
+
+@pytest.mark.parametrize("how", ["before", "torn", "unsynced", "refuse"])
+@pytest.mark.parametrize("custody", SOURCES)
+def test_every_moment_of_making_a_vault(quick_path, open_vault, memory_keyring, failing_disk, machine_stopped, custody, how):
+    moment = 0
+    while True:
+        home = quick_path / f"home{moment}"
+        disk = failing_disk(moment, how)
+        memory_keyring.entries = {}
+        memory_keyring.before_change = disk.tick
+        try:
+            open_vault(home=home, source=SOURCES[custody], disk=disk).close()
+            finished = True
+        except (machine_stopped, StorageError):
+            finished = False
+        memory_keyring.before_change = lambda: None
+        with open_vault(home=home, source=SOURCES[custody], disk=failing_disk()) as vault:
+            vault.enroll("A", "1111").put("take", "1", OLD)
+            assert unlocked(vault, "A", "1111").read("take", "1") == OLD
+            assert len(vault._cabinet.custodian.held()) == 1
+            assert len(memory_keyring.entries) == (custody == "keyring")
+        if disk.count <= moment:
+            break
+        moment += 1
+    assert moment > 5
+    assert finished
+
+
+@pytest.mark.parametrize("how", ["before", "torn", "unsynced"])
+def test_recovery_itself_may_be_killed(quick_path, open_vault, failing_disk, machine_stopped, how):
+    """An erasure is interrupted at every change, and its completion at every change again."""
+    template = quick_path / "template"
+    with open_vault(home=template, disk=failing_disk()) as vault:
+        for name, pin in (("A", "1111"), ("B", "2222")):
+            vault.enroll(name, pin).put("take", "1", OLD)
+    for first in range(4, 30, 4):
+        for second in range(40):
+            home = quick_path / f"home{first}-{second}"
+            shutil.copytree(template, home)
+            disk = failing_disk()
+            vault = open_vault(home=home, disk=disk)
+            disk.count, disk.how, disk.fail_at = 0, how, first
+            with suppress(machine_stopped):
+                revoke(vault)
+            again = failing_disk(second, how)
+            with suppress(machine_stopped):
+                open_vault(home=home, disk=again)
+            with open_vault(home=home, disk=failing_disk()) as vault:
+                check_nothing_lost(vault, revoke, finished=True)
+            shutil.rmtree(home)
+            if not again.stopped:
+                break
+        else:
+            pytest.fail("recovery never finished")
+    assert not disk.stopped  # the last round let the erasure pass, so every moment of it has been tried
+
+
+def test_work_slot_is_not_left_behind_by_a_crash(open_vault, home, failing_disk, machine_stopped):
+    vault = open_vault()
+    speaker = vault.enroll("A", "1111")
+    vault.allow_work(speaker)
+    disk = failing_disk()
+    other = open_vault(disk=disk)
+    disk.count, disk.fail_at = 0, 2
+    with pytest.raises(machine_stopped):
+        other.end_work(speaker.speaker_id)
+    record = open_vault()._cabinet.register().find(speaker.speaker_id)
+    assert record.slot(SlotKind.WORK) is not None
+    vault.end_work(speaker.speaker_id)
+    with pytest.raises(WrongSecretError):
+        vault.unlock_for_work(speaker.speaker_id)
+
+
+def test_a_full_disk_says_so(open_vault, failing_disk):
+    disk = failing_disk()
+    vault = open_vault(disk=disk)
+    speaker = vault.enroll("A", "1111")
+    disk.count, disk.how, disk.fail_at = 0, "refuse", 1
+    with pytest.raises(StorageError, match="the disk is full"):
+        speaker.put("take", "1", OLD)
+    assert speaker.list() == ()
