@@ -120,9 +120,8 @@ def look(canaries: Iterable[bytes], *, when: str) -> None:
         DemoError: Something lies there in the clear.
     """
     report = scan(HOME, canaries)
-    say(
-        f"  scan {when}: {report.files} files, {report.size_bytes / 2**20:.1f} MiB, {report.canaries} pieces looked for, {report.found} found"
-    )
+    size = f"{report.files} files, {report.size_bytes / 2**20:.1f} MiB"
+    say(f"  scan {when}: {size}, {report.canaries} pieces looked for, {report.found} found")
     if not report.clean:
         message = "something lies in the clear"
         raise DemoError(message)
@@ -156,10 +155,10 @@ def make(person: Person, *, pin: Path, canaries: Iterable[bytes]) -> None:
 
 def forget(person: Person, *, pin: Path) -> None:
     """Forget one person; the WAV files stay for whoever runs the demo."""
-    answer = hometone(["revoke", person.name, "--yes", "--keep-exports", "--receipt", str(OUTPUT / f"receipt-{person.name}.json")], pin=pin)
-    say(
-        f"    {answer['receipt']['files_removed']} files removed, {answer['scan']['canaries']} pieces looked for, {answer['scan']['found']} found"
-    )
+    receipt = OUTPUT / f"receipt-{person.name}.json"
+    answer = hometone(["revoke", person.name, "--yes", "--keep-exports", "--receipt", str(receipt)], pin=pin)
+    found = answer["scan"]
+    say(f"    {answer['receipt']['files_removed']} files removed, {found['canaries']} pieces looked for, {found['found']} found")
 
 
 def main() -> int:

@@ -26,11 +26,7 @@ Told = Callable[[float, str, float | None], None]
 
 
 def enrolment(room: SpeakerRoom) -> "list[EnrolmentTake]":
-    """(2) The pieces that the voice is learnt from.
-
-    Raises:
-        UsageError: There are none.
-    """
+    """(2) The pieces that the voice is learnt from."""
     from hometone_client.adaptation import EnrolmentTake
 
     pieces: list[EnrolmentTake] = []
@@ -40,8 +36,6 @@ def enrolment(room: SpeakerRoom) -> "list[EnrolmentTake]":
         for start_s, end_s, words in passages:
             samples = take.samples[round(start_s * rate) : round(end_s * rate)]
             pieces.append(EnrolmentTake(samples=samples, sample_rate_hz=rate, text=words or None, language=record.language or "en"))
-    if not pieces:
-        raise UsageError("this speaker has no takes to learn from", hint=f"add some: hometone take add {room.name} FILE")
     return pieces
 
 
@@ -64,10 +58,12 @@ def make_voice(room: SpeakerRoom, *, tier: Tier, models: Path, progress: Told, p
         UsageError: There are no takes.
         ModelError: Public weights are missing.
     """
+    room.require(Purpose.OWN_VOICE, now=dt.datetime.now(dt.UTC))  # (1)
+    if all(record.held_out for record in room.takes()):
+        raise UsageError("this speaker has no takes to learn from", hint=f"add some: hometone take add {room.name} FILE")
+    require_memory(needed_mib(tier))
     from hometone_client.adaptation import AdaptationSettings, adapt
 
-    room.require(Purpose.OWN_VOICE, now=dt.datetime.now(dt.UTC))  # (1)
-    require_memory(needed_mib(tier))
     meter = Meter(price_per_hour=price_per_hour)
     pieces = enrolment(room)
     adapted = adapt(

@@ -42,6 +42,9 @@ def main(arguments: list[str]) -> int:
     except HometoneError as error:
         answer({"error": error.message, "hint": error.hint})
         return error.exit_code
+    except Exception as error:
+        answer({"error": f"a mistake in Hometone itself ({type(error).__name__})"})
+        return 70
     answer({"record": record})
     return 0
 
