@@ -38,6 +38,14 @@ def artefact_key(data_key: bytes | bytearray, *, salt: bytes, speaker_id: str, a
     return derive(data_key, salt=salt, info=info)
 
 
+def speaker_signing_key(data_key: bytes | bytearray, *, speaker_id: str) -> Ed25519PrivateKey:
+    """A speaker's Ed25519 key, derived from the data key, so that it ends with it."""
+    seed = derive(data_key, salt=b"", info=context("hometone/speaker-signing/v1", speaker_id.encode()))
+    key = Ed25519PrivateKey.from_private_bytes(bytes(seed))
+    wipe(seed)
+    return key
+
+
 class SealedWriter(io.RawIOBase):
     """A file object to write an artefact to; what it passes on is sealed. `close` does not commit."""
 
@@ -107,11 +115,8 @@ class SpeakerVault:
 
     @property
     def signing_key(self) -> Ed25519PrivateKey:
-        """The speaker's own signature, for consent: Ed25519 from the data key, so it ends with it."""
-        seed = derive(self.data_key(), salt=b"", info=context("hometone/speaker-signing/v1", self.speaker_id.encode()))
-        key = Ed25519PrivateKey.from_private_bytes(bytes(seed))
-        wipe(seed)
-        return key
+        """The speaker's own signature, for consent records."""
+        return speaker_signing_key(self.data_key(), speaker_id=self.speaker_id)
 
     def data_key(self) -> bytearray:
         """The speaker's data key itself; only the vault needs it (new slots).
