@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_MARKS = ("BEGIN PRIVATE KEY", "BEGIN OPENSSH PRIVATE KEY", "BEGIN ENCRYPTED PRIVATE KEY")
-HOME_PATH = re.compile(r"(?:/home/|/Users/|C:\\\\?Users\\\\?)(?!example)[a-z0-9]+", re.IGNORECASE)
+HOME_PATH = re.compile(r"(?:/home/|/Users/|C:\\\\?Users\\\\?)(?!example|mei\b|somebody)[a-z0-9]+", re.IGNORECASE)
 SMALL_BYTES = 3_000_000
 
 

@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> int:
         ):
             job = read_job(room)
             if job is None:
-                raise UsageError("this speaker has no job in the queue")
+                answer({"error": "this speaker has no job in the queue"})
+                return UsageError.exit_code
 
             def progress(fraction: float, words: str, remaining_s: float | None) -> None:
                 answer({"fraction": fraction, "words": words, "remaining_s": remaining_s})
