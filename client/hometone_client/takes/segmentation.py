@@ -197,8 +197,8 @@ def _stretches(probabilities: npt.NDArray[np.float32], duration_s: float) -> tup
 
 
 def _probabilities(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Run the network: float32 [n] at 16 kHz -> float32 [ceil(n / 512)]."""
-    count = -(-samples.size // WINDOW)
+    """Run the network: float32 [n] at 16 kHz -> float32 [ceil(n / 512)], at least one."""
+    count = max(1, -(-samples.size // WINDOW))
     windows = np.pad(samples, (0, count * WINDOW - samples.size)).reshape(count, WINDOW)
     context = np.zeros((count, CONTEXT), np.float32)
     context[1:] = windows[:-1, -CONTEXT:]

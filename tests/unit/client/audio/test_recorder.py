@@ -158,7 +158,9 @@ def virtual_microphone() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="ht") as name:  # short: the name of a socket has 108 characters at most
         folder = Path(name)
         (folder / "alsa.conf").write_text(
-            '</usr/share/alsa/alsa.conf>\npcm.hometone_test { type pulse hint { show on description "test" } }\npcm.!default { type pulse }\n'
+            "</usr/share/alsa/alsa.conf>\n"
+            'pcm.hometone_test { type pulse hint { show on description "test" } }\n'
+            "pcm.!default { type pulse }\n"
         )
         (folder / "script.pa").write_text(
             f"load-module module-native-protocol-unix socket={folder}/native auth-anonymous=1\n"
