@@ -3,8 +3,8 @@
 1. The voice's tone filter, its delay taken out, so that sound and timing stay together.
 2. The voice's gain, then a soft limiter: below 0.85 nothing is touched; above it tanh bends the peak towards 0.98, which no sample passes.
    It has no memory, so a loud syllable does not duck its neighbours, and one sentence is never scaled differently from the next.
-3. Digital silence that the base puts at both ends is cut down to 50 ms, so that the first sound comes early and pauses are as long as the
-   text asks for, whatever the base added.
+3. Digital silence that the base puts at both ends is cut down to 50 ms in front and 150 ms behind, so that the first sound comes early
+   and pauses are as long as the text asks for, whatever the base added.
 4. 5 ms raised-cosine edges: no clicks at joins.
 """
 
@@ -18,7 +18,8 @@ LIMITER_KNEE: Final = 0.85
 CEILING: Final = 0.98
 _SILENCE: Final = 10.0 ** (-60.0 / 20.0)
 _WINDOW: Final = 240  # 10 ms
-_MARGIN: Final = 1_200  # 50 ms
+_LEAD: Final = 1_200  # 50 ms
+_TAIL: Final = 3_600  # 150 ms
 _EDGE: Final = 120  # 5 ms
 
 Samples = NDArray[np.float32]
@@ -45,7 +46,7 @@ def limited(samples: Samples) -> Samples:
 
 
 def trimmed(samples: Samples) -> Samples:
-    """Cut silence (60 dB below the loudest 10 ms) at both ends down to 50 ms each; sound in between is not touched."""
+    """Cut silence (60 dB below the loudest 10 ms) at both ends down to 50 and 150 ms; sound in between is not touched."""
     windows = samples.size // _WINDOW
     if windows == 0:
         return samples
@@ -53,8 +54,8 @@ def trimmed(samples: Samples) -> Samples:
     loud = np.flatnonzero(level > level.max() * _SILENCE)
     if not loud.size:
         return samples
-    start = max(0, int(loud[0]) * _WINDOW - _MARGIN)
-    end = min(samples.size, (int(loud[-1]) + 1) * _WINDOW + _MARGIN)
+    start = max(0, int(loud[0]) * _WINDOW - _LEAD)
+    end = min(samples.size, (int(loud[-1]) + 1) * _WINDOW + _TAIL)
     return samples[start:end]
 
 

@@ -19,7 +19,7 @@ def moved(f0_hz: NDArray[np.float32], *, semitones: float, pitch_range: float) -
         pitch_range: Factor on the distance from the median, in octaves.
 
     Returns:
-        float32 [n], voiced frames within `F0_RANGE_HZ` unless nothing was to be moved.
+        float32 [n], voiced frames within `F0_RANGE_HZ`, or no further outside than they were.
     """
     voiced = f0_hz > VOICED_ABOVE_HZ
     if (semitones == 0.0 and pitch_range == 1.0) or not voiced.any():
@@ -27,4 +27,7 @@ def moved(f0_hz: NDArray[np.float32], *, semitones: float, pitch_range: float) -
     curve = f0_hz.astype(np.float64)
     median = float(np.median(curve[voiced]))
     wanted = median * (np.where(voiced, curve, median) / median) ** pitch_range * 2.0 ** (semitones / 12.0)
-    return np.where(voiced, np.clip(wanted, *F0_RANGE_HZ), curve).astype(np.float32)
+    low, high = F0_RANGE_HZ
+    # The base glides through low values where voicing begins and ends; those frames are not lifted to the bound.
+    bounded = np.clip(wanted, np.minimum(low, curve), np.maximum(high, curve))
+    return np.where(voiced, bounded, curve).astype(np.float32)

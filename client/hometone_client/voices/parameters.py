@@ -167,14 +167,16 @@ class F0Map:
             f0_hz: float32 [n], Hz.
 
         Returns:
-            float32 [n]; voiced frames lie within `F0_RANGE_HZ` or are unchanged. Never rounded to fewer bits: a rounded F0 is heard as
-            roughness (design notes, lesson 1).
+            float32 [n]; voiced frames lie within `F0_RANGE_HZ`, or no further outside than before. Never rounded to fewer bits: a rounded
+            F0 is heard as roughness (design notes, lesson 1).
         """
         if self.reference_hz == self.target_hz and self.range_scale == 1.0:
             return f0_hz
         voiced = f0_hz > VOICED_ABOVE_HZ
         safe = np.where(voiced, f0_hz, np.float32(self.reference_hz)).astype(np.float64)
-        moved = np.clip(self.target_hz * (safe / self.reference_hz) ** self.range_scale, *F0_RANGE_HZ)
+        moved = self.target_hz * (safe / self.reference_hz) ** self.range_scale
+        # The base glides through low values where voicing begins and ends; those frames are not lifted to the bound.
+        moved = np.clip(moved, np.minimum(F0_RANGE_HZ[0], safe), np.maximum(F0_RANGE_HZ[1], safe))
         return np.where(voiced, moved, f0_hz).astype(np.float32)
 
 
@@ -284,17 +286,20 @@ class VoiceParameters:
             merged[name] = delta.merged(base)
         return merged
 
-    def digest(self) -> str:
-        """Return the SHA-256 of all values that change the sound (not of dates), for keeping one session per voice."""
-        hasher = hashlib.sha256()
-        for array in (self.style, self.tone_filter):
-            hasher.update(repr(array.shape).encode() + array.astype("<f4").tobytes())
-        f0 = self.f0_map
-        numbers = (f0.reference_hz, f0.target_hz, f0.range_scale, self.length_scale, self.gain_db, self.voiced_noise)
-        hasher.update(repr((self.base_sha256, tuple(float(number) for number in numbers))).encode())
+    def weights_digest(self) -> str:
+        """Return the SHA-256 of base and weight changes: voices that share it can share one loaded model."""
+        hasher = hashlib.sha256(self.base_sha256.encode())
         for name in sorted(self.weight_deltas):
             delta = self.weight_deltas[name]
-            arrays = (delta.array,) if isinstance(delta, DenseDelta) else (delta.a, delta.b)
-            for array in arrays:
+            for array in (delta.array,) if isinstance(delta, DenseDelta) else (delta.a, delta.b):
                 hasher.update(repr((name, array.shape)).encode() + array.astype("<f4").tobytes())
+        return hasher.hexdigest()
+
+    def digest(self) -> str:
+        """Return the SHA-256 of everything that changes the sound (dates and names of recipes do not)."""
+        f0 = self.f0_map
+        numbers = (f0.reference_hz, f0.target_hz, f0.range_scale, self.length_scale, self.gain_db, self.voiced_noise)
+        hasher = hashlib.sha256(repr((self.weights_digest(), tuple(float(number) for number in numbers))).encode())
+        for array in (self.style, self.tone_filter):
+            hasher.update(repr(array.shape).encode() + array.astype("<f4").tobytes())
         return hasher.hexdigest()

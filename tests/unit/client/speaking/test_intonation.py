@@ -45,3 +45,10 @@ def test_a_whisper_without_voiced_frames_stays() -> None:
 def test_hundredths_of_a_hertz_survive() -> None:
     curve = (200 + 0.01 * np.arange(40)).astype(np.float32)
     assert np.unique(moved(curve, semitones=2.0, pitch_range=1.0)).size == 40
+
+
+def test_frames_at_the_edge_of_voicing_stay_voiced_and_are_not_lifted() -> None:
+    curve = np.array([12.0, 30.0, 200.0, 200.0, 200.0, 11.0], np.float32)
+    down, up = (moved(curve, semitones=semitones, pitch_range=1.0) for semitones in (-12.0, 12.0))
+    np.testing.assert_allclose(down, [12, 30, 100, 100, 100, 11], rtol=1e-6)
+    np.testing.assert_allclose(up, [24, 60, 400, 400, 400, 22], rtol=1e-6)

@@ -1,6 +1,7 @@
 """Real speech from the real base: pace, pitch, noise, laziness, loudness, joins, and that torch stays out."""
 
 import dataclasses
+import functools
 import itertools
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from hometone_shared.errors import ModelError, TextError
 
 pytestmark = pytest.mark.models
 
-TEXT = "The weather is very good today."
+TEXT = "The weather is very good."
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +33,25 @@ def heart(sessions: Sessions) -> VoiceParameters:
     return stock_parameters("af_heart", base_sha256=sessions.base_sha256)
 
 
+@functools.cache
 def spoken(sessions: Sessions, voice: VoiceParameters, text: str = TEXT, **wishes: float) -> np.ndarray:
     settings = SpeakingSettings(**({"seed": 1} | wishes))  # type: ignore[arg-type]
     sentences = Synthesizer(model_folder(), voice, sessions=sessions).speak(text, language="en", settings=settings)
     return np.concatenate([sentence.samples for sentence in sentences])
 
 
-def median_f0(samples: np.ndarray) -> float:
-    f0, _ = pyworld.harvest(samples.astype(np.float64), 24_000, f0_floor=60.0, f0_ceil=700.0)
-    return float(np.median(f0[f0 > 0]))
+def f0_of(samples: np.ndarray) -> np.ndarray:
+    """F0 at 12.5 ms, Hz, 0 where unvoiced: WORLD's harvest, which knows nothing of the base."""
+    f0, _ = pyworld.harvest(samples.astype(np.float64), 24_000, f0_floor=60.0, f0_ceil=700.0, frame_period=12.5)
+    return f0
+
+
+def f0_ratio(moved: np.ndarray, plain: np.ndarray) -> float:
+    """Median ratio of two F0 curves over the frames that are voiced in both."""
+    size = min(moved.size, plain.size)
+    new, old = f0_of(moved[:size]), f0_of(plain[:size])
+    both = (new > 0) & (old > 0)
+    return float(np.median(new[both] / old[both]))
 
 
 def long_term_spectrum(samples: np.ndarray) -> np.ndarray:
@@ -54,13 +65,14 @@ def long_term_spectrum(samples: np.ndarray) -> np.ndarray:
 def test_a_sentence_is_speech(sessions: Sessions, heart: VoiceParameters) -> None:
     samples = spoken(sessions, heart)
     assert samples.dtype == np.float32
-    assert 1.2 < samples.size / 24_000 < 3.5
+    assert 1.0 < samples.size / 24_000 < 3.5
     assert 0.2 < np.abs(samples).max() <= 0.98
-    assert 150 < median_f0(samples) < 280
+    f0 = f0_of(samples)
+    assert 150 < np.median(f0[f0 > 0]) < 280
 
 
 def test_the_same_seed_is_the_same_sound_and_another_is_not(sessions: Sessions, heart: VoiceParameters) -> None:
-    first, again, other = (spoken(sessions, heart, seed=seed) for seed in (3, 3, 4))
+    first, again, other = (spoken.__wrapped__(sessions, heart, seed=seed) for seed in (1, 1, 4))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -84,16 +96,15 @@ def test_noise_scale_is_real(sessions: Sessions, heart: VoiceParameters) -> None
 def test_pitch_moves_f0_and_neither_time_nor_timbre(sessions: Sessions, heart: VoiceParameters, semitones: float) -> None:
     plain, moved = spoken(sessions, heart), spoken(sessions, heart, pitch_semitones=semitones)
     assert abs(moved.size - plain.size) <= 960  # the ends are trimmed by level, in steps of 10 ms
-    assert 12 * np.log2(median_f0(moved) / median_f0(plain)) == pytest.approx(semitones, abs=0.35)
+    assert 12 * np.log2(f0_ratio(moved, plain)) == pytest.approx(semitones, abs=0.35)
     # A resampled voice would shift its formants, 5 dB and more in these bands.
     difference = long_term_spectrum(moved) - long_term_spectrum(plain)
     assert np.mean(np.abs(difference - difference.mean())) < 3.0
 
 
 def test_the_speakers_f0_map_is_applied(sessions: Sessions, heart: VoiceParameters) -> None:
-    plain = median_f0(spoken(sessions, heart))
-    deep = dataclasses.replace(heart, f0_map=F0Map(reference_hz=plain, target_hz=plain * 0.8))
-    assert median_f0(spoken(sessions, deep)) == pytest.approx(plain * 0.8, rel=0.03)
+    deep = dataclasses.replace(heart, f0_map=F0Map(reference_hz=200.0, target_hz=160.0))
+    assert f0_ratio(spoken(sessions, deep), spoken(sessions, heart)) == pytest.approx(0.8, rel=0.03)
 
 
 def test_tone_filter_and_gain(sessions: Sessions, heart: VoiceParameters) -> None:
@@ -135,7 +146,7 @@ def test_weight_changes_change_the_sound_and_only_with_their_own_session(session
     assert by_low.size == by_dense.size
     np.testing.assert_allclose(by_low, by_dense, atol=2e-3)
     assert np.abs(by_low[: plain.size] - plain[: by_low.size]).max() > 1e-3
-    np.testing.assert_array_equal(spoken(sessions, heart, noise_scale=0.0), plain)
+    np.testing.assert_array_equal(spoken.__wrapped__(sessions, heart, noise_scale=0.0), plain)
 
 
 def test_a_voice_of_another_base_is_refused(sessions: Sessions, heart: VoiceParameters) -> None:
@@ -157,14 +168,14 @@ def test_voices_without_weight_changes_share_one_session(sessions: Sessions, hea
 def test_sentences_come_one_by_one_with_their_pauses(sessions: Sessions, heart: VoiceParameters) -> None:
     synthesizer = Synthesizer(model_folder(), heart, sessions=sessions)
     started = time.perf_counter()
-    stream = synthesizer.speak("Good morning. " + "Tea is ready. " * 10, language="en", settings=SpeakingSettings(seed=1))
+    stream = synthesizer.speak("Good morning. " + "Tea is ready. " * 5, language="en", settings=SpeakingSettings(seed=1))
     first = next(stream)
     first_after = time.perf_counter() - started
     assert first.utterance.text.startswith("Good")
     rest = list(stream)
     total = time.perf_counter() - started
-    assert len(rest) == 10
-    assert first_after < total / 3
+    assert len(rest) == 5
+    assert first_after < total / 2
     pause = round(first.utterance.pause_after_s * 24_000)
     assert pause > 0
     assert not first.samples[-pause:].any()
@@ -199,7 +210,7 @@ def test_a_long_first_sentence_is_cut_at_a_clause() -> None:
     first, rest = bounded(utterance)
     assert len(first.tokens) == len(first.phonemes) == 103
     assert (*first.tokens, 103, *rest.tokens) == utterance.tokens  # the space at the cut is not spoken
-    assert (first.pause_after_s, rest.pause_after_s) == (0.15, 0.4)
+    assert (first.pause_after_s, rest.pause_after_s) == (0.05, 0.4)
 
 
 @pytest.mark.parametrize("phonemes", ["a" * 60 + ", " + "b" * 40 + ".", "a" * 300 + ".", "a" * 120 + ", bb.", "aa, " + "b" * 200])

@@ -169,3 +169,9 @@ def test_digest_sees_what_changes_the_sound_and_nothing_else() -> None:
     ]
     digests = {first.digest(), *(other.digest() for other in others)}
     assert len(digests) == len(others) + 1
+
+
+def test_voices_that_differ_in_style_only_share_their_weights() -> None:
+    delta = {"x": DenseDelta(np.ones(1, np.float32))}
+    assert voice(weight_deltas=delta).weights_digest() == voice(weight_deltas=delta, style=np.ones(256, np.float32)).weights_digest()
+    assert voice(weight_deltas=delta).weights_digest() != voice().weights_digest()
