@@ -1,4 +1,4 @@
-"""Likeness of a voice by speaker embeddings, between a ceiling and a floor.
+"""Likeness of a voice by vectors that stand for speakers (embeddings, timbres), between a ceiling and a floor.
 
 The figure is the mean cosine between each utterance and the centroid of a person's held-out takes. On its own it means little; beside it
 stand the *ceiling*, what the person's own takes reach (each against the centroid of all the others, so that none is compared
@@ -14,7 +14,7 @@ from hometone_client.embedding.mel import Floats
 
 
 def mean_likeness(utterances: Sequence[Floats], takes: Sequence[Floats]) -> float:
-    """Return the mean cosine of utterance embeddings to the centroid of take embeddings, each float32 [256]."""
+    """Return the mean cosine of utterances to the centroid of takes, each a float32 [size] embedding or timbre."""
     centre = centroid(takes)
     return float(np.mean([similarity(utterance, centre) for utterance in utterances]))
 
@@ -31,8 +31,8 @@ def floor(stock: Mapping[str, Sequence[Floats]], takes: Sequence[Floats]) -> tup
     """Return the name and the mean likeness of the stock voice that is nearest to the takes.
 
     Args:
-        stock: Embeddings of some utterances of each stock voice, by its name; at least one voice.
-        takes: Embeddings of the person's held-out takes.
+        stock: Vectors of some utterances of each stock voice, by its name; at least one voice.
+        takes: Vectors of the person's held-out takes.
     """
     figures = {name: mean_likeness(utterances, takes) for name, utterances in stock.items()}
     best = max(figures, key=figures.__getitem__)

@@ -3,7 +3,7 @@
 `Yardsticks` keeps the networks loaded, `measure` turns utterances into figures, `compare` turns two sets of figures into rows; `judge`
 does all three for a script. Takes and what is heard in them stay in memory: nothing is written, printed or logged here.
 
-Likeness by GE2E is one yardstick among several because adaptation is trained with it; spectrum, pitch, rate and the timbre model are not.
+Likeness by GE2E is one yardstick among several because adaptation is trained with it; timbre, spectrum, pitch and rate are not.
 """
 
 import math
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hometone_client.embedding.ge2e import SpeakerEncoder
 from hometone_client.embedding.mel import Floats
 from hometone_client.evaluation import error_rates, likeness, ltas
+from hometone_client.evaluation import timbre as timbres
 from hometone_client.evaluation.distillmos import DistillMos
 from hometone_client.evaluation.dnsmos import Dnsmos, DnsmosScores
 from hometone_client.evaluation.error_rates import ErrorCount
@@ -29,8 +30,8 @@ from hometone_client.evaluation.recognition import Transcriber, WhisperTranscrib
 from hometone_client.models import ensure
 from hometone_shared.errors import UsageError
 
-Measure = Literal["likeness", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "rate"]
-ALL_MEASURES: frozenset[Measure] = frozenset({"likeness", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "rate"})
+Measure = Literal["likeness", "timbre", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "rate"]
+ALL_MEASURES: frozenset[Measure] = frozenset({"likeness", "timbre", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "rate"})
 
 
 class Clip(NamedTuple):
@@ -67,6 +68,7 @@ class Measured:
 
     clips: tuple[ClipFigures, ...]
     embeddings: tuple[Floats, ...] | None = None
+    timbres: tuple[Floats, ...] | None = None
     spectrum: NDArray[np.float64] | None = None
     half_spectra: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     pitch: PitchStatistics | None = None
@@ -197,6 +199,7 @@ class Yardsticks:
         return Measured(
             clips=tuple(self._measure_clip(clip) for clip in clips),
             embeddings=tuple(self.encoder.embed_many(sounds)) if "likeness" in self.measures else None,
+            timbres=tuple(timbres.timbre(samples, rate) for samples, rate in sounds) if "timbre" in self.measures else None,
             spectrum=ltas.average_spectrum(sounds) if with_spectrum else None,
             half_spectra=(ltas.average_spectrum(sounds[::2]), ltas.average_spectrum(sounds[1::2]))
             if with_spectrum and len(sounds) > 1
@@ -229,7 +232,8 @@ def compare(
     Args:
         synthetic: Utterances of the synthetic voice.
         real: Held-out takes of the person, none of them used for adaptation.
-        stock: Embeddings of some utterances of each stock voice by name, for the floor of likeness.
+        stock: Embeddings of some utterances of each stock voice by name, for the floor of likeness; those that come with Hometone
+            when not given.
         baseline: The same sentences spoken by an unadapted voice, for the floor of everything else.
 
     Returns:
@@ -290,16 +294,21 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _likeness_rows(synthetic: Measured, real: Measured, stock: Mapping[str, Sequence[Floats]] | None) -> list[Row]:
-    if synthetic.embeddings is None or real.embeddings is None:
-        return []
+    """Both yardsticks of likeness; the embeddings of the stock voices can be given, their timbres are those that come with Hometone."""
+    kinds = (
+        ("likeness", synthetic.embeddings, real.embeddings, timbres.stock_embeddings if stock is None else lambda: stock),
+        ("timbre", synthetic.timbres, real.timbres, timbres.stock_timbres),
+    )
     return [
         Row(
-            name="likeness",
-            synthetic=likeness.mean_likeness(synthetic.embeddings, real.embeddings),
-            real=likeness.ceiling(real.embeddings),
-            floor=likeness.floor(stock, real.embeddings)[1] if stock else None,
+            name=name,
+            synthetic=likeness.mean_likeness(spoken, taken),
+            real=likeness.ceiling(taken),
+            floor=likeness.floor(unadapted(), taken)[1],
             decimals=3,
         )
+        for name, spoken, taken, unadapted in kinds
+        if spoken is not None and taken is not None
     ]
 
 
