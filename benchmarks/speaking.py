@@ -4,7 +4,7 @@
    frontend, weight changes, pitch map, tone filter, limiter and edges. Alternating runs in one process; the median of the pairwise ratios
    counts, so that another program on the machine disturbs both alike. Aim: at most 1.15.
 2. First sound: time to the first piece of a long text, over the time of speaking its first sentence alone. Aim: at most 1.5.
-3. Real-time factor and peak memory, for docs/results.md.
+3. Real-time factor and memory, for docs/results.md.
 
     python benchmarks/speaking.py [--runs 5] [--threads N] [--json]
 """
@@ -12,13 +12,12 @@
 import argparse
 import dataclasses
 import json
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
+import psutil
 
 from hometone_client.base.parameters import load_parameters
 from hometone_client.base.runtime import BaseRuntime
@@ -105,8 +104,7 @@ def main() -> None:
         pairs = [(seconds(alone), seconds(first)) for _ in range(chosen.runs)]
         figures[f"first sound ratio {kind}"] = statistics.median(own / base for base, own in pairs)
         figures[f"first sound s {kind}"] = statistics.median(own for _, own in pairs)
-    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
-    figures["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    figures["memory MB, three models loaded"] = psutil.Process().memory_info().rss / 1e6
     if chosen.json:
         print(json.dumps(figures, indent=1))
         return

@@ -69,7 +69,9 @@ def _from_validation(_request: Request, error: Exception) -> JSONResponse:
     place = [str(part) for part in first["loc"] if part != "body" and not isinstance(part, int)]
     param = place[0] if place else None
     # An unknown field's name comes from the client; it is told back shortened, its value is not.
-    message = str(first["msg"]) if first["type"] != "json_invalid" else "the body is not JSON"
+    message = str(first["msg"])
+    if first["type"] == "json_invalid" or param is None:
+        param, message = None, "the body is not a JSON object: send one, with Content-Type: application/json"
     return problem(
         400,
         f"{param[:40]}: {message}" if param else message,

@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,3 +239,12 @@ def test_the_bytes_hold_no_name_beside_those_of_the_format() -> None:
         "delta/decoder.encode.conv1.weight/b",
     }
     assert set(header["__metadata__"]) == {"hometone-voice"}
+
+
+def test_every_field_of_the_format_is_in_its_docs() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "voice-format.md").read_text(encoding="utf-8")
+    data = to_bytes(small_voice())
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    fields = json.loads(header["__metadata__"]["hometone-voice"])
+    for name in ["style", "tone_filter", "dense", "hometone-voice", *fields, *fields["f0_map"]]:
+        assert f"`{name}`" in page, name

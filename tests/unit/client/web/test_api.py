@@ -4,13 +4,15 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 import pytest
 from desk_speaker import TOKEN, ToneSpeaker, state
 
 from hometone_client.audio.labels import SyntheticLabel, read_label
-from hometone_client.web import ApiState, create_app
+from hometone_client.web import ApiState, Limits, create_app
+from hometone_client.web.requests import SpeechRequest
 from hometone_shared.errors import UsageError
 
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
@@ -295,3 +297,21 @@ def test_a_weak_token_is_refused(token: str) -> None:
     good = state()
     with pytest.raises(UsageError):
         ApiState(token=token, registry=good.registry, speaker=good.speaker)
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_that_a_page_could_forge_is_refused_and_the_answer_says_what_is_missing(content_type: str) -> None:
+    headers = AUTH | {"Content-Type": content_type}
+    response = call("POST", "/v1/audio/speech", content=b'{"input": "one.", "voice": "anna"}', headers=headers)
+    assert response.status_code == 400
+    assert "Content-Type: application/json" in str(error(response)["message"])
+
+
+def test_every_field_and_limit_of_a_request_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "api.md").read_text(encoding="utf-8")
+    for field in SpeechRequest.model_fields:
+        assert f"`{field}`" in page, field
+    for route in ("POST /v1/audio/speech", "GET /v1/voices", "GET /v1/models", "GET /health"):
+        assert route in page
+    assert "20,000 characters" in page
+    assert Limits().text_characters == 20_000
