@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -30,11 +30,8 @@ Examples:
   hometone evaluate mei --quick --json
 
 Speaks sentences that the voice has never read and sets likeness, errors, quality, spectrum, pitch and rate beside takes that were kept back
-(take add --held-out). Without --quick the nearest stock voice speaks them too, unadapted, as the floor. A report holds figures and
-synthetic speech, no recording."""
-
-CANDIDATES: Final = 8
-"""Stock voices that are tried for the floor: those of the speaker's language first."""
+(take add --held-out). Without --quick the nearest mixture of stock voices speaks them too, unadapted, as the floor. A report holds figures
+and synthetic speech, no recording."""
 
 
 def held_out_clips(room: SpeakerRoom) -> "list[Clip]":
@@ -66,27 +63,25 @@ def speaker_of(sessions: "Sessions", voice: "VoiceParameters") -> "Speak":
     return speak
 
 
-def nearest_stock(
-    sessions: "Sessions", *, takes: "Sequence[Clip]", languages: Sequence[str], yardsticks: "Yardsticks"
-) -> "tuple[str, dict[str, list[Floats]]]":
-    """The stock voice nearest to a person, and the embeddings it was chosen by.
+def unadapted(
+    *, takes: "Sequence[Clip]", base_sha256: str, languages: Sequence[str], yardsticks: "Yardsticks"
+) -> "tuple[VoiceParameters, dict[str, list[Floats]]]":
+    """What there is without learning: the mixture of stock voices nearest to a person, and the embeddings of all stock voices.
 
     Returns:
-        Its name, and {name: embeddings of what it said} for the voices that were tried.
+        The mixture as a voice, and {name: its embedding} for the floor of likeness.
     """
-    from hometone_client.base.styles import stock_language, stock_names
-    from hometone_client.evaluation.held_out import held_out_sentences
-    from hometone_client.evaluation.likeness import floor
-    from hometone_client.voices import stock_parameters
+    from hometone_client.adaptation.mixture import nearest_mixture, stock_embeddings
+    from hometone_client.base.styles import stock_names
+    from hometone_client.embedding.ge2e import centroid
+    from hometone_client.voices import VoiceParameters
 
-    wanted = languages[0]
-    names = sorted(stock_names(), key=lambda name: (stock_language(name).split("-")[0] != wanted, name))[:CANDIDATES]
-    embeddings: dict[str, list[Floats]] = {}
-    for name in names:
-        speech = speaker_of(sessions, stock_parameters(name, base_sha256=sessions.base_sha256))(held_out_sentences(wanted)[0], wanted)
-        embeddings[name] = [yardsticks.encoder.embed(speech, 24_000)]
     real = [yardsticks.encoder.embed(take.samples, take.rate) for take in takes]
-    return floor(embeddings, real)[0], embeddings
+    mixture = nearest_mixture(centroid(real), takes[0].language)
+    created = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    voice = VoiceParameters(style=mixture.style, base_sha256=base_sha256, recipe="mixture-1", created=created, languages=tuple(languages))
+    known = stock_embeddings(takes[0].language)
+    return voice, {name: [embedding] for name, embedding in zip(stock_names(), known, strict=True)}
 
 
 def facts_of(record: dict[str, Any]) -> dict[str, str]:
@@ -111,7 +106,9 @@ def register(app: typer.Typer) -> None:
         language: Annotated[
             list[str] | None, typer.Option(help="Speak the sentences of this language; repeatable. Default: her own.")
         ] = None,
-        quick: Annotated[bool, typer.Option("--quick", help="Leave out the comparison with unadapted stock voices.")] = False,
+        quick: Annotated[
+            bool, typer.Option("--quick", help="Leave out the comparison with the unadapted mixture of stock voices.")
+        ] = False,
         pin_file: PinFile = None,
     ) -> None:
         """Judge a voice beside its owner's real takes."""
@@ -119,7 +116,6 @@ def register(app: typer.Typer) -> None:
         from hometone_client.evaluation.held_out import languages as judged_languages
         from hometone_client.evaluation.yardsticks import Yardsticks
         from hometone_client.speaking import Sessions
-        from hometone_client.voices import stock_parameters
 
         session: Session = context.obj
         terminal = session.terminal
@@ -133,8 +129,8 @@ def register(app: typer.Typer) -> None:
             stock: dict[str, list[Floats]] | None = None
             baseline: Speak | None = None
             if not quick:
-                nearest, stock = nearest_stock(sessions, takes=takes, languages=chosen, yardsticks=yardsticks)
-                baseline = speaker_of(sessions, stock_parameters(nearest, base_sha256=sessions.base_sha256))
+                mixture, stock = unadapted(takes=takes, base_sha256=sessions.base_sha256, languages=own.languages, yardsticks=yardsticks)
+                baseline = speaker_of(sessions, mixture)
             report = evaluate_voice(
                 speaker_of(sessions, own),
                 voice=room.name,

@@ -89,7 +89,7 @@ def register(app: typer.Typer) -> None:
             if now - told.get(name, 0.0) >= _PLAIN_INTERVAL_S:
                 told[name] = now
                 left = f", {terminal.minutes(remaining_s)}" if remaining_s is not None else ""
-                terminal.line(f"{name}: {fraction:.0%} {words}{left}")
+                terminal.line(f"{name}: {fraction:.0%} {terminal.words(f'stage-{words}')}{left}")
 
         with session.vault() as vault:
             outcomes = JobQueue(vault, home=session.home).run(workers=workers, report=report, patience_s=patience)

@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
                 room,
                 tier=tier,
                 models=model_folder(),
-                progress=lambda fraction, words, left: line.update(fraction, words=words, remaining_s=left),
+                progress=lambda fraction, stage, left: line.update(fraction, words=terminal.words(f"stage-{stage}"), remaining_s=left),
                 price_per_hour=price_per_hour,
             )
             name = room.name

@@ -116,3 +116,9 @@ def test_progress_says_how_long_it_still_takes(monkeypatch: pytest.MonkeyPatch) 
 
 def test_finite_leaves_everything_else() -> None:
     assert finite({"a": 1, "b": "x", "c": [True, None, 0.5]}) == {"a": 1, "b": "x", "c": [True, None, 0.5]}
+
+
+def test_every_stage_of_adapting_has_words() -> None:
+    from hometone_client.adaptation.progress import STAGES
+
+    assert {f"stage-{stage}" for stage in STAGES} <= set(load_messages())
