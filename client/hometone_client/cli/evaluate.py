@@ -63,25 +63,15 @@ def speaker_of(sessions: "Sessions", voice: "VoiceParameters") -> "Speak":
     return speak
 
 
-def unadapted(
-    *, takes: "Sequence[Clip]", base_sha256: str, languages: Sequence[str], yardsticks: "Yardsticks"
-) -> "tuple[VoiceParameters, dict[str, list[Floats]]]":
-    """What there is without learning: the mixture of stock voices nearest to a person, and the embeddings of all stock voices.
-
-    Returns:
-        The mixture as a voice, and {name: its embedding} for the floor of likeness.
-    """
-    from hometone_client.adaptation.mixture import nearest_mixture, stock_embeddings
-    from hometone_client.base.styles import stock_names
+def unadapted(*, takes: "Sequence[Clip]", base_sha256: str, languages: Sequence[str], yardsticks: "Yardsticks") -> "VoiceParameters":
+    """The mixture of stock voices nearest to a person: what there is without learning."""
+    from hometone_client.adaptation.mixture import nearest_mixture
     from hometone_client.embedding.ge2e import centroid
     from hometone_client.voices import VoiceParameters
 
-    real = [yardsticks.encoder.embed(take.samples, take.rate) for take in takes]
-    mixture = nearest_mixture(centroid(real), takes[0].language)
+    mixture = nearest_mixture(centroid([yardsticks.encoder.embed(take.samples, take.rate) for take in takes]))
     created = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    voice = VoiceParameters(style=mixture.style, base_sha256=base_sha256, recipe="mixture-1", created=created, languages=tuple(languages))
-    known = stock_embeddings(takes[0].language)
-    return voice, {name: [embedding] for name, embedding in zip(stock_names(), known, strict=True)}
+    return VoiceParameters(style=mixture.style, base_sha256=base_sha256, recipe="mixture-1", created=created, languages=tuple(languages))
 
 
 def facts_of(record: dict[str, Any]) -> dict[str, str]:
@@ -126,10 +116,9 @@ def register(app: typer.Typer) -> None:
             chosen = language or [tag for tag in dict.fromkeys(clip.language for clip in takes) if tag in judged_languages()] or ["en"]
             yardsticks = Yardsticks(folder=model_folder(), threads=2)
             sessions = Sessions(model_folder())
-            stock: dict[str, list[Floats]] | None = None
             baseline: Speak | None = None
             if not quick:
-                mixture, stock = unadapted(takes=takes, base_sha256=sessions.base_sha256, languages=own.languages, yardsticks=yardsticks)
+                mixture = unadapted(takes=takes, base_sha256=sessions.base_sha256, languages=own.languages, yardsticks=yardsticks)
                 baseline = speaker_of(sessions, mixture)
             report = evaluate_voice(
                 speaker_of(sessions, own),
@@ -137,7 +126,6 @@ def register(app: typer.Typer) -> None:
                 languages=chosen,
                 takes=takes,
                 yardsticks=yardsticks,
-                stock=stock,
                 baseline=baseline,
                 facts=facts_of(room.voice_record()),
                 progress=lambda done, total: line.update(done / total * 0.5),
