@@ -207,6 +207,8 @@ def pronounce(text: str, *, language: str, latin: str) -> list[Word]:
             from hometone_client.text.pronunciation import mandarin
 
             words.extend(mandarin.pronounce(run))
+        elif not any(map(is_latin, run)):
+            words.extend(Word(text=mark, phonemes=mark) for mark in run if mark in MARKS)
         else:
             words.extend(_latin_words(run, latin=latin, followed=i + 1 < len(runs)))
     if any(len(word.text) > LONGEST_WORD and " " not in word.text for word in words):
@@ -215,10 +217,18 @@ def pronounce(text: str, *, language: str, latin: str) -> list[Word]:
 
 
 def _verbalise(text: str, *, language: str, latin: str) -> str:
-    if language == "zh":
-        from hometone_client.text.verbalisation import english, mandarin
+    if language != "zh":
+        return _verbalise_latin(text, latin=latin)
+    from hometone_client.text.verbalisation import english, mandarin
 
-        return mandarin.verbalise(text, english=english.verbalise, abbreviations=english.abbreviations)
+    in_english = latin in {"en", "en-gb"}
+    return mandarin.verbalise(
+        english.abbreviations(text) if in_english else text,
+        phrase=lambda phrase: _verbalise_latin(phrase, latin=latin) if in_english else phrase,
+    )
+
+
+def _verbalise_latin(text: str, *, latin: str) -> str:
     if latin in {"en", "en-gb"}:
         from hometone_client.text.verbalisation import english
 

@@ -23,7 +23,7 @@ _CANDIDATE = re.compile(r"\n|[。！？!?.…]+[\"”’')）]*")
 _CLAUSE_END = re.compile(r"(?<=[，、；：])|(?<=[,;:—…])(?=\D)(?! ?\d{4}\b)(?!//)")
 _SPACE = re.compile(r"\s")
 _LIST_NUMBER = re.compile(r"[(]?\d{1,3}")
-_LAST_TOKEN = re.compile(r"[^\s(“\"',，]*$")
+_LAST_TOKEN = re.compile(r"[A-Za-z\u00c0-\u024fªº.]+$|(?<![^\s(])\d+$|$")
 
 
 @cache

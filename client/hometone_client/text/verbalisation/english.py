@@ -248,8 +248,7 @@ def abbreviations(text: str) -> str:
     text = re.sub(r"\b([A-Z])\.(?= [A-Z])", r"\1", text)
     text = re.sub(r"\b(?:[A-Z]\.){2,}", initials, text)
     text = re.sub(r"\bSt\.(?=[ ,;!?]|$)", saint, text)
-    text = re.sub(r"\bNo\. ?(?=\d)|№ ?", "number ", text)
-    text = re.sub(rf"(?<![\w.])(?:{pattern})(?!\w)", full, text)
+    text = re.sub(rf"(?<![A-Za-zÀ-ÿ.])(?<!\d )(?:{pattern})(?![A-Za-z])", full, text)
     heads = "|".join(_data()["roman_after"] + _data()["regnal"])
     numerals = "|".join(sorted(_ROMAN, key=len, reverse=True))
     return re.sub(rf"(?i:\b({heads})) ({numerals})\b(?!')", roman, text)
@@ -272,7 +271,9 @@ def verbalise(text: str, *, day_first: bool = False) -> str:
         day_first: 11/12/2026 is the eleventh of December (British order).
     """
     text = ADDRESS.sub(lambda m: spell_address(m.group(), names=_data()["web"], number=digits), text)
-    text = abbreviations(text)
+    text = abbreviations(re.sub(r"\bNo\. ?(?=\d)|№ ?", "number ", text))
+    text = re.sub(r"(?:\babout )?(?<![\w~])~ ?(?=\d)", "about ", text)
+    text = re.sub(r"(?<=\w)/(?=(?:day|hour|week|month|year|minute|second|dose|person|night)\b)", " per ", text)
     text = _replace_dates(text, day_first=day_first)
     for step in (_replace_times, _replace_codes, _replace_quantities, _replace_numbers, symbols):
         text = step(text)

@@ -121,9 +121,9 @@ def _replace_times(text: str) -> str:
         return _with_half_of_day(_clock(match[1], match[2], match[3]), match[4], int(match[1]))
 
     text = re.sub(rf"(?<=\d)({_TO})(?=\d{{1,2}}:[0-5]\d)", "到", text)
-    text = re.sub(_LEFT + clock + r"(?:\s?([AaPp]\.?[Mm]\b\.?))?" + _RIGHT, one, text)
+    text = re.sub(_LEFT + clock + r"(?:\s?([AaPp]\.?[Mm](?![A-Za-z])\.?))?" + _RIGHT, one, text)
     text = re.sub(
-        _LEFT + r"(\d{1,2})\s?([AaPp]\.?[Mm]\b\.?)",
+        _LEFT + r"(\d{1,2})\s?([AaPp]\.?[Mm](?![A-Za-z])\.?)",
         lambda m: _with_half_of_day(_clock(m[1], "0"), m[2], int(m[1])) if int(m[1]) <= 12 else m.group(),
         text,
     )
@@ -165,7 +165,8 @@ def _replace_quantities(text: str) -> str:
     unit_end = r"(?![A-Za-z²³])"
 
     def money(match: re.Match[str]) -> str:
-        return f"{quantity(match[2], match[3] or signs[match[1]])}{match[3] or ''}{signs[match[1]]}"
+        amount = re.sub(r"(\.\d)0$|\.00$", r"\1", match[2])
+        return f"{quantity(amount, match[3] or signs[match[1]])}{match[3] or ''}{signs[match[1]]}"
 
     def below(sign: str | None, name: str) -> str:
         return "" if not sign else "零下" if "氏度" in name else "负"
@@ -246,18 +247,20 @@ def _english_phrases(text: str, english: Callable[[str], str]) -> str:
     return re.sub(r"[A-Za-z$€£][A-Za-z0-9 ,.'$€£%:/&-]*[A-Za-z0-9%]", phrase, text)
 
 
-def verbalise(text: str, *, english: Callable[[str], str], abbreviations: Callable[[str], str]) -> str:
+def verbalise(text: str, *, phrase: Callable[[str], str]) -> str:
     """The spoken form of a cleaned sentence that holds Chinese.
 
     Args:
         text: One sentence.
-        english: Verbaliser for English phrases inside it.
-        abbreviations: Writes out "Dr." and its like.
+        phrase: Verbaliser for English phrases inside it.
     """
     data = _data()
     text = ADDRESS.sub(lambda m: spell_address(m.group(), names=data["web"], number=digits), text)
-    text = _english_phrases(text, english)
-    text = abbreviations(re.sub(r"№|\bNo\.(?=\s?\d)", "第", text))
+    text = _english_phrases(text, phrase)
+    text = re.sub(r"№|(?<![A-Za-z])No\.(?=\s?\d)", "第", text)
+    text = re.sub(r"约?(?<![\d~A-Za-z])~\s?(?=\d)", "约", text)
+    text = re.sub(r"(?<=[A-Za-z])\s?&\s?(?=[A-Za-z])", " and ", text)
+    text = re.sub(rf"(?<=[{data['per_after']}A-Za-z])/(?={'|'.join(data['per_before'])})", "每", text)
     for step in (_replace_dates, _replace_times, _replace_codes, _replace_quantities, _replace_numbers, _replace_symbols):
         text = step(text)
     return text
