@@ -25,7 +25,9 @@ def main(folder: Path) -> None:
     coefficients = (singular[:DIRECTIONS, None] * right[:DIRECTIONS] / np.sqrt(510)).reshape(DIRECTIONS, len(names), 256).transpose(1, 0, 2)
     table = {"names": np.array(names), "mean": mean, "basis": basis, "coefficients": coefficients}
     table = {key: value if key == "names" else value.astype(np.float16) for key, value in table.items()}
-    rebuilt = table["mean"].astype(np.float32)[:, None] + np.einsum("lk,vkd->vld", table["basis"].astype(np.float32), table["coefficients"].astype(np.float32))
+    rebuilt = table["mean"].astype(np.float32)[:, None] + np.einsum(
+        "lk,vkd->vld", table["basis"].astype(np.float32), table["coefficients"].astype(np.float32)
+    )
     np.savez_compressed(Path(__file__).parents[1] / "client/hometone_client/base/data/stock_styles.npz", **table)
     sys.stdout.write(f"{len(names)} voices, error {np.sqrt(np.mean((rebuilt - packs) ** 2)):.6f} rms\n")
 

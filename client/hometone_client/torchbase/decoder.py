@@ -50,6 +50,12 @@ class Generator(nn.Module):
         self.conv_post = nn.Conv1d(128, _FFT + 2, 7, padding=3)
         self.register_buffer("window", torch.hann_window(_FFT), persistent=False)
 
+    def use_bfloat16(self) -> None:
+        """Keep the residual blocks' convolution weights in bfloat16: half the memory traffic where the processor has the instructions."""
+        for block in (*self.noise_res, *self.resblocks):
+            for conv in (*block.convs1, *block.convs2):
+                conv.weight.data = conv.weight.data.to(torch.bfloat16)
+
     def source_spectrum(self, f0: Tensor, noise: Tensor | None) -> Tensor:
         """Magnitude and phase of the source [B, 22, 60 F + 1]."""
         source = self.m_source(f0, noise)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hometone_client.torchbase.snake import adain_snake
+
 
 class AdaIN1d(nn.Module):
     """Instance norm over time, scaled and shifted by the style: (1 + gamma) * norm(x) + beta (StyleTTS 2, section 3.1)."""
@@ -17,9 +19,14 @@ class AdaIN1d(nn.Module):
         super().__init__()
         self.fc = nn.Linear(style_dim, channels * 2)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x [B, C, T], style [B, style_dim] -> [B, C, T]."""
+    def scale_and_shift(self, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Style [B, style_dim] -> gamma and beta, each [B, C, 1]."""
         gamma, beta = self.fc(style).unsqueeze(-1).chunk(2, dim=1)
+        return gamma, beta
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Sound features x [B, C, T], style [B, style_dim] -> [B, C, T]."""
+        gamma, beta = self.scale_and_shift(style)
         normed: Tensor = (1 + gamma) * functional.instance_norm(x, eps=1e-5) + beta
         return normed
 
@@ -90,12 +97,14 @@ class SnakeResBlock(nn.Module):
         self.alpha2 = nn.ParameterList(torch.ones(1, channels, 1) for _ in dilations)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """[B, C, T] -> [B, C, T]."""
-        for conv1, conv2, norm1, norm2, alpha1, alpha2 in zip(
-            self.convs1, self.convs2, self.adain1, self.adain2, self.alpha1, self.alpha2, strict=True
-        ):
-            y = norm1(x, style)
-            y = conv1(y + torch.sin(alpha1 * y) ** 2 / alpha1)
-            y = norm2(y, style)
-            x = x + conv2(y + torch.sin(alpha2 * y) ** 2 / alpha2)
+        """[B, C, T] -> [B, C, T] float32; computed in bfloat16 where the convolutions are (`Generator.use_bfloat16`)."""
+        with torch.autocast(x.device.type, enabled=False):
+            x, style = x.float(), style.float()
+            for conv1, conv2, norm1, norm2, alpha1, alpha2 in zip(
+                self.convs1, self.convs2, self.adain1, self.adain2, self.alpha1, self.alpha2, strict=True
+            ):
+                y = adain_snake(x, *norm1.scale_and_shift(style), alpha1, dtype=conv1.weight.dtype)
+                y = functional.conv1d(y, conv1.weight, None, 1, conv1.padding, conv1.dilation)  # norm2 takes a bias out again
+                y = adain_snake(y, *norm2.scale_and_shift(style), alpha2, dtype=conv2.weight.dtype)
+                x = (x + functional.conv1d(y, conv2.weight, None, 1, conv2.padding)).add_(conv2.bias.unsqueeze(-1))
         return x

@@ -1,0 +1,6 @@
+"""From a minute of speech to a voice, on the device: see `recipe` for the order of things and docs/adaptation.md for why."""
+
+from hometone_client.adaptation.recipe import AdaptedVoice, EnrolmentTake, adapt
+from hometone_client.adaptation.settings import AdaptationSettings
+
+__all__ = ["AdaptationSettings", "AdaptedVoice", "EnrolmentTake", "adapt"]

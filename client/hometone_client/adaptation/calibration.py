@@ -1,0 +1,84 @@
+"""The last touches, measured on synthesis against the enrolment: pitch, pace, tone and level.
+
+Each of them has one number or one curve that no gradient is needed for: the median and spread of F0 (a map on a logarithmic axis), the
+speaking rate (a length scale), the long-term average spectrum (a linear-phase filter), the level.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hometone_client.adaptation.analysis import F0_FLOOR_HZ, Floats
+from hometone_client.base.runtime import SAMPLE_RATE_HZ
+from hometone_client.takes.segmentation import detect
+from hometone_client.voices.parameters import F0Map
+
+TAPS = 513
+TONE_LIMIT_DB = 12.0
+RANGE_LIMITS = (0.7, 1.4)
+PACE_LIMITS = (0.75, 1.35)
+_THIRD_OCTAVE = 2.0 ** (1.0 / 3.0)
+
+
+def f0_map(real: Sequence[Floats], made: Sequence[Floats]) -> F0Map:
+    """Map that gives the synthesis the speaker's median F0 and, within limits, the speaker's range.
+
+    Args:
+        real: F0 curves of the enrolment, Hz, 0 where unvoiced.
+        made: F0 curves measured on synthesis without a map.
+    """
+    (real_median, real_spread), (made_median, made_spread) = (_median_and_spread(curves) for curves in (real, made))
+    scale = float(np.clip(real_spread / max(made_spread, 1e-3), *RANGE_LIMITS))
+    return F0Map(reference_hz=made_median, target_hz=real_median, range_scale=scale)
+
+
+def _median_and_spread(curves: Sequence[Floats]) -> tuple[float, float]:
+    octaves = np.log2(np.concatenate([curve[curve > F0_FLOOR_HZ] for curve in curves]))  # predicted curves glide through low values
+    low, high = np.percentile(octaves, [25, 75])
+    return float(2 ** np.median(octaves)), float(high - low)
+
+
+def pace(real: Sequence[tuple[Floats, int]], made: Sequence[tuple[Floats, int]]) -> float:
+    """How much longer the speaker takes for the same words: speech found by the voice detector in both, within limits.
+
+    Args:
+        real: Takes, samples and rate.
+        made: Synthesis of the same words at the base's own pace.
+    """
+    spoken, synthesised = (sum(detect(samples, rate).speech_s for samples, rate in sounds) for sounds in (real, made))
+    return float(np.clip(spoken / max(synthesised, 1e-3), *PACE_LIMITS))
+
+
+def tone_filter(real_power: NDArray[np.float64], made_power: NDArray[np.float64], *, bin_hz: float, bandwidth_hz: float) -> Floats:
+    """Linear-phase filter that brings one average power spectrum to another.
+
+    Args:
+        real_power: float64 [bins], speech of the enrolment.
+        made_power: float64 [bins], synthesis.
+        bin_hz: Width of a bin.
+        bandwidth_hz: Above this the recordings hold nothing; the filter keeps the value it has there.
+
+    Returns:
+        float32 [513], at 24 kHz; third-octave smoothing, at most 12 dB up or down, mean level kept.
+    """
+    hz = np.arange(real_power.size) * bin_hz
+    count = int(np.floor(np.log(min(bandwidth_hz, 7600.0) / 80.0) / np.log(_THIRD_OCTAVE)))
+    edges = 80.0 * _THIRD_OCTAVE ** np.arange(count + 1)
+    centres, gains = [], []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (hz >= low) & (hz < high)
+        if inside.any():
+            centres.append(np.sqrt(low * high))
+            gains.append(10 * np.log10((real_power[inside].mean() + 1e-20) / (made_power[inside].mean() + 1e-20)))
+    gain = np.array(gains)
+    gain = np.clip(gain - np.average(gain, weights=_speech_weight(np.array(centres))), -TONE_LIMIT_DB, TONE_LIMIT_DB)
+    grid = np.fft.rfftfreq(4096, 1 / SAMPLE_RATE_HZ)
+    curve = np.interp(np.log(np.maximum(grid, 40.0)), np.log(np.array(centres)), gain)
+    impulse = np.fft.irfft(10 ** (curve / 20), 4096)
+    taps = np.roll(impulse, TAPS // 2)[:TAPS] * np.hanning(TAPS)
+    return np.asarray(taps, dtype=np.float32)
+
+
+def _speech_weight(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where((hz > 200) & (hz < 4000), 1.0, 0.1)

@@ -1,0 +1,41 @@
+"""How much care a voice is made with. Two tiers, each a set of numbers; docs/adaptation.md says what they cost and bring."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from hometone_client.adaptation.acoustic import AcousticSettings
+from hometone_shared.errors import UsageError
+
+RECIPE = "mixture-finetune-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptationSettings:
+    """Numbers of one tier.
+
+    Attributes:
+        acoustic: Fine-tuning of the acoustic part.
+        strengths: How much of what was learnt is tried when the trade between likeness and intelligibility is chosen; the first is preferred.
+        check_every: Steps between looks at the held-out takes (and between saves).
+        patience: Looks without improvement before it stops.
+        trial_s: Seconds of speech synthesised for each strength.
+    """
+
+    acoustic: AcousticSettings = field(default_factory=AcousticSettings)
+    strengths: tuple[float, ...] = (1.0, 0.75)
+    check_every: int = 15
+    patience: int = 3
+    trial_s: float = 22.0
+
+    @classmethod
+    def for_tier(cls, tier: str) -> Self:
+        """Settings of `quick` (about 90 s on two cores) or `standard` (at most 5 minutes).
+
+        Raises:
+            UsageError: There is no such tier.
+        """
+        if tier == "standard":
+            return cls()
+        if tier == "quick":
+            return cls(acoustic=AcousticSettings(steps=20, rank=0), strengths=(1.0,), check_every=10, trial_s=12.0)
+        raise UsageError(f"there is no tier called {tier}", hint="choose quick or standard")
