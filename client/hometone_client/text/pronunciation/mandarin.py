@@ -6,6 +6,8 @@
 3. Readings: the reviewed list in `data/mandarin.json`, CC-CEDICT (which marks neutral tones), then pypinyin; single characters with
    several readings are decided by their neighbours.
 4. Tone sandhi (`tones`), 儿化, then misaki's IPA (`ZHG2P.py2ipa`: → ↗ ↓ ↘ for the four tones).
+5. Where only the word makes a tone neutral (先生, 头发) the phonemes carry the character's own tone: the base was trained on readings
+   that write it, says such syllables lightly by itself, and is understood better so (docs/text.md).
 """
 
 import json
@@ -20,6 +22,7 @@ from hometone_client.text.words import Word
 from hometone_shared.errors import TextError
 
 _CONTEXTUAL = frozenset("得地长还只量种数为里")
+_ALWAYS_NEUTRAL = frozenset("的了子们着么吗呢吧啊儿得地个一不")
 
 
 @cache
@@ -210,7 +213,23 @@ def pronounce(text: str) -> list[Word]:
     return [_word(word, ipa) for word in readings(text)]
 
 
+@lru_cache(maxsize=4096)
+def _own_tone(syllable: Syllable) -> int:
+    """Tone of the character by itself, if it is read with the same sounds then; else the tone given."""
+    from pypinyin import Style, lazy_pinyin
+
+    alone = lazy_pinyin(syllable.character, style=Style.TONE3, neutral_tone_with_five=True, v_to_u=False)[0]
+    return int(alone[-1]) if alone[:-1] == syllable.pinyin and alone[-1].isdigit() else syllable.tone
+
+
 def _word(word: Iterable[Syllable], ipa: Callable[[str], str]) -> Word:
     syllables = list(word)
-    sounds = [ipa(f"{syllable.pinyin}{syllable.tone}") for syllable in syllables]
+    sounds = []
+    for i, syllable in enumerate(syllables):
+        redoubled = i > 0 and syllables[i - 1].character == syllable.character
+        light = syllable.tone == 5 and not redoubled and i > 0 and syllable.character not in _ALWAYS_NEUTRAL
+        own = _own_tone(syllable) if light else syllable.tone
+        # Two third tones in a row (耳朵) would be heard as sandhi.
+        tone = syllable.tone if light and own == syllables[i - 1].tone == 3 else own
+        sounds.append(ipa(f"{syllable.pinyin}{tone}"))
     return Word(text="".join(syllable.character for syllable in syllables), phonemes="".join(sounds))
