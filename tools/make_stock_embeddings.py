@@ -2,14 +2,15 @@
 
 Usage: python tools/make_stock_embeddings.py   (about four minutes on one core)
 
-Every stock voice speaks two English sentences at a fixed seed; their GE2E embeddings are averaged. They belong to public synthetic voices, not to
-people. `adaptation.mixture` looks for the mixture of stock voices that lies nearest to a speaker.
+Every stock voice speaks two English sentences at a fixed seed; their GE2E embeddings are averaged. They belong to public synthetic
+voices, not to people. `adaptation.mixture` looks for the mixture of stock voices that lies nearest to a speaker.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+
 from hometone_client.base.runtime import SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.base.styles import stock_names, stock_style
 from hometone_client.embedding.ge2e import SpeakerEncoder

@@ -3,7 +3,8 @@
 Usage: npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz && python tools/make_stock_styles.py package/voices
 
 Each pack is float32 [510, 1, 256], one row per number of tokens. Rows of one voice lie close together: with the mean of each voice taken
-out, eight directions over the length, shared by all voices, rebuild every pack to within 1e-4 (root mean square), so that 28 MB become 0.25 MB.
+out, eight directions over the length, shared by all voices, rebuild every pack to within 1e-4 (root mean square), so that 28 MB become
+0.25 MB.
 """
 
 import sys

@@ -1,7 +1,8 @@
 """Fine-tunes the acoustic part for one speaker: decoder style, AdaIN shifts, low-rank changes of the low-rate convolutions.
 
-The generator's convolutions stay frozen (their gradients are nine tenths of the cost and most of the overfitting). Crops of about two seconds of
-real, aligned speech are rebuilt from phonemes, real F0 and energy; the losses are likeness (GE2E), spectrum, tone, and staying near the base.
+The generator's convolutions stay frozen (their gradients are nine tenths of the cost and most of the overfitting). Crops of about two
+seconds of real, aligned speech are rebuilt from phonemes, real F0 and energy; the losses are likeness (GE2E), spectrum, tone, and
+staying near the base.
 """
 
 import math
@@ -36,7 +37,12 @@ class AcousticSettings:
     style_learning_rate: float = 1e-2
     shift_learning_rate: float = 4e-3
     low_rank_learning_rate: float = 2e-3
-    likeness: float = 1.0
+    likeness: float = 0.5  # every window near the speaker's centroid
+    centre: float = (
+        1.0  # the running mean of the windows on the centroid: the same bias for all sounds is what a listener calls another voice
+    )
+    memory_share: float = 0.25
+    averaging: float = 0.9  # of the weights over the steps
     spectrum: float = 0.05
     tone: float = 0.1
     style_decay: float = 0.02
@@ -98,7 +104,9 @@ class CropSource:
             missing = frames * rate - piece.shape[-1]
             if missing <= 0:
                 return piece
-            return functional.pad(piece, (0, missing), mode="replicate") if value is None else functional.pad(piece, (0, missing), value=value)
+            return (
+                functional.pad(piece, (0, missing), mode="replicate") if value is None else functional.pad(piece, (0, missing), value=value)
+            )
 
         return Crop(
             cut(self.content[index], 1),
@@ -130,6 +138,7 @@ class AcousticTrainer:
         self,
         decoder: Decoder,
         source: CropSource,
+        spoken: CropSource,
         *,
         style: Floats,
         speaker: TorchSpeakerEncoder,
@@ -144,7 +153,8 @@ class AcousticTrainer:
 
         Args:
             decoder: The base's.
-            source: What crops are drawn from.
+            source: Aligned recordings, or `spoken` again where there are none.
+            spoken: The same words as the language part speaks them; what will be heard in the end is made of such curves.
             style: float32 [256] to start at.
             speaker: The likeness network.
             goal: float32 [256], unit centroid of the speaker's recordings in that network.
@@ -154,7 +164,8 @@ class AcousticTrainer:
             settings: How.
             seed: Of crops, noise and the low-rank factors; the crops of a step depend on the seed and the number of the step alone.
         """
-        self.settings, self.decoder, self.speaker, self.source, self.seed = settings, decoder, speaker, source, seed
+        self.settings, self.decoder, self.speaker, self.seed = settings, decoder, speaker, seed
+        self.source, self.spoken = source, spoken
         self.start_style = torch.from_numpy(style[:128].copy())
         self.style = nn.Parameter(self.start_style.clone())
         self.goal, self.tone_goal, self.distance = torch.from_numpy(goal), tone_goal, distance
@@ -166,7 +177,7 @@ class AcousticTrainer:
         for name, module in decoder.named_modules():
             if isinstance(module, AdaIN1d):
                 self.start_shift[f"{name}.fc.bias"] = module.fc.bias.detach().clone()
-                module.fc.bias.requires_grad_(requires_grad=True)
+                module.fc.bias.requires_grad = True
                 self.shifts[f"{name}.fc.bias"] = module.fc.bias
         torch.manual_seed(seed)
         self.low_rank: dict[str, LowRankConv1d] = {}
@@ -186,6 +197,9 @@ class AcousticTrainer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda s: min(1.0, (s + 1) / 5) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, s / settings.steps))))
         )
+
+        self.memory = self.goal.clone()
+        self.average = self.snapshot()
 
     def parameters(self) -> dict[str, Tensor]:
         """Everything that is trained, by name; the tensors themselves."""
@@ -207,6 +221,8 @@ class AcousticTrainer:
         return {
             "done": self.done,
             "parameters": self.snapshot(),
+            "average": self.average,
+            "memory": self.memory,
             "optimizer": self.optimizer.state_dict(),
             "schedule": {"last_epoch": self.schedule.last_epoch},
         }
@@ -214,6 +230,7 @@ class AcousticTrainer:
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.restore(state["parameters"])
+        self.average, self.memory = state["average"], state["memory"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.done = state["done"]
         self.schedule.last_epoch = state["schedule"]["last_epoch"]
@@ -230,7 +247,12 @@ class AcousticTrainer:
 
     def losses(self, made: Tensor, crop: Crop) -> dict[str, Tensor]:
         """Unweighted losses of one crop."""
-        result = {"likeness": (1 - self.speaker(made) @ self.goal).mean()}
+        windows = self.speaker(made)[0]
+        s = self.settings
+        mixed = functional.normalize((1 - s.memory_share) * self.memory + s.memory_share * windows.mean(dim=0), dim=0)
+        result = {"likeness": (1 - windows @ self.goal).mean(), "centre": (1 - mixed @ self.goal) / s.memory_share}
+        if torch.is_grad_enabled():
+            self.memory = mixed.detach()
         if crop.sound is None:
             result["tone"] = self.distance.tone(self.distance.tone_of(made), self.tone_goal)
             return result
@@ -242,7 +264,7 @@ class AcousticTrainer:
     def weighted(self, losses: dict[str, Tensor]) -> Tensor:
         """The losses' sum under the settings' weights."""
         s = self.settings
-        weights = {"likeness": s.likeness, "tone": s.tone, "spectrum": s.spectrum}
+        weights = {"likeness": s.likeness, "centre": s.centre, "tone": s.tone, "spectrum": s.spectrum}
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
     def step(self) -> float:
@@ -252,7 +274,8 @@ class AcousticTrainer:
         torch.manual_seed(self.seed * 1_000_003 + self.done)
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
-        for crop in self.source.draw(s.crops, s.crop_frames, generator):
+        half = s.crops // 2
+        for crop in self.source.draw(s.crops - half, s.crop_frames, generator) + self.spoken.draw(half, s.crop_frames, generator):
             loss = self.weighted(self.losses(self.render(crop), crop)) / s.crops
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
@@ -263,17 +286,34 @@ class AcousticTrainer:
         self.optimizer.step()
         self.schedule.step()
         self.done += 1
+        keep = min(s.averaging, self.done / (self.done + 4))
+        for name, parameter in self.parameters().items():
+            self.average[name].lerp_(parameter.detach(), 1 - keep)
         return total
 
     @torch.no_grad()
-    def held_out(self, source: CropSource, goal: Tensor, crops: int) -> dict[str, float]:
-        """Mean unweighted losses and their weighted `total` on phrases that are not trained on: always the same crops, the same noise."""
+    def held_out(self, sources: Sequence[CropSource], goal: Tensor, crops: int) -> dict[str, float]:
+        """Mean unweighted losses of the averaged weights on phrases that are not trained on, and their weighted `total`.
+
+        Always the same crops and the same noise, so that two calls differ by the weights alone.
+        """
         generator = np.random.default_rng(1)
         torch.manual_seed(1)
-        kept, self.goal = self.goal, goal
-        found = [self.losses(self.render(crop), crop) for crop in source.draw(crops, self.settings.crop_frames, generator)]
-        self.goal = kept
-        mean = {name: torch.stack([f[name] for f in found]).mean() for name in found[0]}
+        kept, now = (self.goal, self.memory), self.snapshot()
+        self.restore(self.average)
+        self.goal = goal
+        found, windows = [], []
+        for source in sources:
+            for crop in source.draw(crops, self.settings.crop_frames, generator):
+                made = self.render(crop)
+                self.memory = goal
+                found.append(self.losses(made, crop))
+                windows.append(self.speaker(made)[0].mean(dim=0))
+        names = {name for losses in found for name in losses} - {"centre"}
+        mean = {name: torch.stack([losses[name] for losses in found if name in losses]).mean() for name in sorted(names)}
+        mean["centre"] = 1 - functional.normalize(torch.stack(windows).mean(dim=0), dim=0) @ goal
+        self.goal, self.memory = kept
+        self.restore(now)
         return {**{name: float(value) for name, value in mean.items()}, "total": float(self.weighted(mean))}
 
     def learnt(self, snapshot: dict[str, Tensor]) -> Learnt:

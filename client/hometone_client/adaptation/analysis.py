@@ -1,7 +1,7 @@
 """What the base voice knows a recording by: F0 and energy at 80 Hz, level, bandwidth.
 
-F0 is WORLD's harvest (Morise 2017) every 12.5 ms. Energy is Kokoro's N: the log of the norm of a power mel spectrum (80 bands of a 16 kHz HTK
-filterbank, transform 2048, window 1200, hop 300, applied to sound at 24 kHz as Kokoro's training did).
+F0 is WORLD's harvest (Morise 2017) every 12.5 ms. Energy is Kokoro's N: the log of the norm of a power mel spectrum (80 bands of a 16
+kHz HTK filterbank, transform 2048, window 1200, hop 300, applied to sound at 24 kHz as Kokoro's training did).
 """
 
 import numpy as np
@@ -22,7 +22,9 @@ def f0_curve(samples: Floats) -> Floats:
     """F0 in Hz, float32 [n // 300], 0 where unvoiced; `samples` float32 [n] at 24 kHz."""
     frames = samples.shape[0] // F0_HOP
     padded = np.pad(samples.astype(np.float64), (0, F0_HOP))
-    f0, times = pyworld.harvest(padded, SAMPLE_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEILING_HZ, frame_period=1000 * F0_HOP / SAMPLE_RATE_HZ)
+    f0, times = pyworld.harvest(
+        padded, SAMPLE_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEILING_HZ, frame_period=1000 * F0_HOP / SAMPLE_RATE_HZ
+    )
     f0 = pyworld.stonemask(padded, f0, times, SAMPLE_RATE_HZ)
     return np.asarray(f0[:frames], dtype=np.float32)
 

@@ -4,6 +4,7 @@ Each of them has one number or one curve that no gradient is needed for: the med
 speaking rate (a length scale), the long-term average spectrum (a linear-phase filter), the level.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,7 +67,7 @@ def tone_filter(real_power: NDArray[np.float64], made_power: NDArray[np.float64]
     count = int(np.floor(np.log(min(bandwidth_hz, 7600.0) / 80.0) / np.log(_THIRD_OCTAVE)))
     edges = 80.0 * _THIRD_OCTAVE ** np.arange(count + 1)
     centres, gains = [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (hz >= low) & (hz < high)
         if inside.any():
             centres.append(np.sqrt(low * high))

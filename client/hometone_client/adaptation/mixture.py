@@ -1,10 +1,10 @@
 """A zero-shot start: the mixture of stock voices that lies nearest to a speaker.
 
-Non-negative least squares (Lawson and Hanson 1974) in the space of GE2E embeddings: the speaker's centroid is rebuilt from those of the 54 stock
-voices; the same weights, summing up to one, mix their styles. A trained style encoder was worse in the design trial.
+Non-negative least squares (Lawson and Hanson 1974) in the space of GE2E embeddings: the speaker's centroid is rebuilt from those of the
+54 stock voices; the same weights, summing up to one, mix their styles. A trained style encoder was worse in the design trial.
 
-The stock voices were embedded speaking English. Tables for other languages were tried: for an Italian speaker weights found in the English table
-mix a voice of likeness 0.818 in Italian, those found in an Italian table one of 0.828 - not worth six tables.
+The stock voices were embedded speaking English. Tables for other languages were tried: for an Italian speaker weights found in the
+English table mix a voice of likeness 0.818 in Italian, those found in an Italian table one of 0.828 - not worth six tables.
 """
 
 from dataclasses import dataclass

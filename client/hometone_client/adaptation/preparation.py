@@ -56,7 +56,7 @@ class Phrase:
     @property
     def seconds(self) -> float:
         """Length of the sound."""
-        return self.samples.shape[0] / SAMPLE_RATE_HZ
+        return float(self.samples.shape[0] / SAMPLE_RATE_HZ)
 
 
 def trim(samples: Floats, rate_hz: int) -> Floats:
@@ -108,4 +108,3 @@ def prepare_phrase(
     gain = float(np.exp((goal - np.percentile(energy, 80)) / 2))
     level = sound * np.float32(gain * np.exp(-ENERGY_OFFSET / 2))
     return Phrase(level, f0, energy + np.float32(2 * np.log(gain)), padded, durations, distance, predicted), reference
-

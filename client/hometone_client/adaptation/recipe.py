@@ -2,7 +2,8 @@
 
 1. Listen: embed every take, measure the band, find the nearest mixture of stock voices (a voice already, and the zero-shot start).
 2. Align: words to sound, energy to the base's level (`preparation`). A sixth of the aligned takes is held out.
-3. Learn: fine-tune the acoustic part (`acoustic`); the error on the held-out takes says when to stop and which state is kept (requirement 20).
+3. Learn: fine-tune the acoustic part (`acoustic`); the error on the held-out takes says when to stop and which state is kept
+   (requirement 20).
 4. Choose: how much of that the voice keeps, for its words' sake (`selection`).
 5. Finish: pitch, pace, tone and level (`calibration`).
 
@@ -50,6 +51,7 @@ from hometone_shared.errors import AudioError, TextError
 LONGEST_PHRASE_S = 15.0
 SHORTEST_SPEECH_S = 5.0
 HELD_OUT_EVERY = 6
+HELD_OUT_CROPS = 3
 SPOKEN_RMS_DBFS = -23.0
 
 
@@ -116,14 +118,16 @@ def adapt(
     report, clock = ProgressReporter(progress), _Clock()
     if threads:
         torch.set_num_threads(threads)
-    work = fingerprint([RECIPE.encode(), repr(settings).encode(), *(t.samples.tobytes() for t in takes), *((t.text or "").encode() for t in takes)])
+    work = fingerprint(
+        [RECIPE.encode(), repr(settings).encode(), *(t.samples.tobytes() for t in takes), *((t.text or "").encode() for t in takes)]
+    )
     state = unpack(work, checkpoint.load()) or {}
     folder = ensure("kokoro-82m-v1.0", folder=models)
     report("listening", 0.0)
     heard = _listen(takes, SpeakerEncoder(ensure("ge2e", folder=models), threads=threads or 2))
     clock.lap("listening")
 
-    base: BaseRuntime | None = BaseRuntime(folder, threads=threads)
+    base = BaseRuntime(folder, threads=threads)
     frontend = Frontend()
     content = ContentEncoder(ensure("whisper-base", folder=models), threads=threads or 2)
     phrases: list[Phrase] = []
@@ -228,7 +232,9 @@ def _listen(takes: Sequence[EnrolmentTake], encoder: SpeakerEncoder) -> _Heard:
         else:
             short += [dataclasses.replace(take, samples=piece, text=None) for piece in np.array_split(take.samples, parts)]
     if sum(t.samples.size / t.sample_rate_hz for t in short) < SHORTEST_SPEECH_S:
-        raise AudioError("there is too little speech to learn a voice from", hint="record about a minute; thirty seconds are the least that helps")
+        raise AudioError(
+            "there is too little speech to learn a voice from", hint="record about a minute; thirty seconds are the least that helps"
+        )
     embeddings = np.stack([encoder.embed(t.samples, t.sample_rate_hz) for t in short])
     centroid = embeddings.mean(axis=0)
     centroid /= np.linalg.norm(centroid)
@@ -236,7 +242,9 @@ def _listen(takes: Sequence[EnrolmentTake], encoder: SpeakerEncoder) -> _Heard:
     for take in short:
         spoken[take.language] = spoken.get(take.language, 0.0) + take.samples.size / take.sample_rate_hz
     language = max(spoken, key=lambda key: spoken[key])
-    band = min(min(t.sample_rate_hz for t in short) / 2, ltas.bandwidth_hz(ltas.average_spectrum([(t.samples, t.sample_rate_hz) for t in short])))
+    band = min(
+        min(t.sample_rate_hz for t in short) / 2, ltas.bandwidth_hz(ltas.average_spectrum([(t.samples, t.sample_rate_hz) for t in short]))
+    )
     return _Heard(short, embeddings, centroid, language, float(band), nearest_mixture(centroid))
 
 
@@ -275,7 +283,11 @@ def _goal(speaker: TorchSpeakerEncoder, phrases: Sequence[Phrase]) -> torch.Tens
     windows = []
     with torch.no_grad():
         for phrase in phrases:
-            sound = phrase.samples if phrase.samples.size >= least else np.tile(phrase.samples, int(np.ceil(least / max(1, phrase.samples.size))))
+            sound = (
+                phrase.samples
+                if phrase.samples.size >= least
+                else np.tile(phrase.samples, int(np.ceil(least / max(1, phrase.samples.size))))
+            )
             windows.append(speaker(torch.from_numpy(sound.copy())[None])[0])
     return torch.nn.functional.normalize(torch.cat(windows).mean(dim=0), dim=0)
 
@@ -299,12 +311,15 @@ def _learn(
     speaker = TorchSpeakerEncoder(ensure("ge2e", folder=models))
     distance = SpectralDistance(min(heard.bandwidth_hz, 7600.0))
     if aligned:
-        held = aligned[HELD_OUT_EVERY // 2 :: HELD_OUT_EVERY] or aligned[-1:]
-        trained = [p for p in aligned if not any(p is h for h in held)] or aligned
-        source, held_source = CropSource.of(trained, torch_base.language), CropSource.of(held, torch_base.language)
+        chosen = set(range(HELD_OUT_EVERY // 2, len(aligned), HELD_OUT_EVERY)) or {len(aligned) - 1}
+        held, trained = [aligned[i] for i in sorted(chosen)], [p for i, p in enumerate(aligned) if i not in chosen] or aligned
+        source = CropSource.of(trained, torch_base.language)
+        free = CropSource.of_prosody([p for i, p in enumerate(spoken) if i not in chosen] or spoken)
+        held_sources = [CropSource.of(held, torch_base.language), CropSource.of_prosody([spoken[i] for i in sorted(chosen)])]
         goal, held_goal = _goal(speaker, [p for p in phrases if not any(p is h for h in held)] or phrases), _goal(speaker, held)
     else:
-        source = held_source = CropSource.of_prosody(spoken)
+        source = free = CropSource.of_prosody(spoken)
+        held_sources = [source]
         cut = max(1, len(phrases) // HELD_OUT_EVERY)
         goal, held_goal = _goal(speaker, phrases[cut:] or phrases), _goal(speaker, phrases[:cut])
     if settings.acoustic.bf16:
@@ -314,6 +329,7 @@ def _learn(
     trainer = AcousticTrainer(
         torch_base.decoder,
         source,
+        free,
         style=heard.mixture.style,
         speaker=speaker,
         goal=goal.numpy(),
@@ -322,7 +338,7 @@ def _learn(
         tone_filter=tone,
         settings=settings.acoustic,
     )
-    best, losses = trainer.snapshot(), [{"step": 0.0, **trainer.held_out(held_source, held_goal, 4)}] if state is None else []
+    best, losses = trainer.snapshot(), [{"step": 0.0, **trainer.held_out(held_sources, held_goal, HELD_OUT_CROPS)}] if state is None else []
     if state is not None:
         trainer.resume(state["trainer"])
         best, losses = state["best"], state["losses"]
@@ -330,9 +346,9 @@ def _learn(
         report("learning", trainer.done / settings.acoustic.steps)
         trainer.step()
         if trainer.done % settings.check_every == 0 or trainer.done == settings.acoustic.steps:
-            found = {"step": float(trainer.done), **trainer.held_out(held_source, held_goal, 4)}
+            found = {"step": float(trainer.done), **trainer.held_out(held_sources, held_goal, HELD_OUT_CROPS)}
             if found["total"] < min(loss["total"] for loss in losses):
-                best = trainer.snapshot()
+                best = {name: value.clone() for name, value in trainer.average.items()}
             losses.append(found)
             totals = [loss["total"] for loss in losses]
             if len(totals) - 1 - int(np.argmin(totals)) >= settings.patience:
@@ -380,7 +396,10 @@ def _choose(
     spoken = [sentence for _, sentence, _ in some]
 
     def errors(sounds: Sequence[Floats]) -> float:
-        heard_texts = [recogniser.transcribe(x, SAMPLE_RATE_HZ, language=s.language.partition("-")[0]).text for x, s in zip(sounds, spoken, strict=True)]
+        heard_texts = [
+            recogniser.transcribe(x, SAMPLE_RATE_HZ, language=s.language.partition("-")[0]).text
+            for x, s in zip(sounds, spoken, strict=True)
+        ]
         return round(selection.character_errors(spoken, heard_texts), 4)
 
     several = len(settings.strengths) > 1

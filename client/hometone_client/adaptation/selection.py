@@ -1,7 +1,7 @@
 """Chooses how much of what was learnt a voice keeps: as much likeness as the words can bear.
 
-For every strength the voice speaks the same sentences; the recogniser writes them down; likeness is measured against takes that were held out.
-The near mixture of stock voices, which has learnt nothing, is the standard for intelligibility.
+For every strength the voice speaks the same sentences; the recogniser writes them down; likeness is measured against takes that were
+held out. The near mixture of stock voices, which has learnt nothing, is the standard for intelligibility.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,7 +49,10 @@ def character_errors(sentences: Sequence[Sentence], heard: Sequence[str]) -> flo
     wrong = total = 0.0
     for sentence, text in zip(sentences, heard, strict=True):
         count = max(1, len("".join(units(sentence.text, sentence.language))))
-        wrong += count * min(1.0, error_rate(" ".join("".join(units(sentence.text, sentence.language))), " ".join("".join(units(text, sentence.language))), "en"))
+        wrong += count * min(
+            1.0,
+            error_rate(" ".join("".join(units(sentence.text, sentence.language))), " ".join("".join(units(text, sentence.language))), "en"),
+        )
         total += count
     return wrong / max(total, 1.0)
 

@@ -15,8 +15,8 @@ class AdaptationSettings:
 
     Attributes:
         acoustic: Fine-tuning of the acoustic part.
-        strengths: How much of what was learnt is tried when the trade between likeness and intelligibility is chosen; the first is preferred.
-        check_every: Steps between looks at the held-out takes (and between saves).
+        strengths: How much of what was learnt is tried when the trade between likeness and intelligibility is chosen; the first is
+        preferred. check_every: Steps between looks at the held-out takes (and between saves).
         patience: Looks without improvement before it stops.
         trial_s: Seconds of speech synthesised for each strength.
     """

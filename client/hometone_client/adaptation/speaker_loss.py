@@ -26,6 +26,9 @@ class TorchSpeakerEncoder(nn.Module):
         self.lstm = nn.LSTM(GE2E_MEL.bands, 256, num_layers=3, batch_first=True)
         self.linear = nn.Linear(256, 256)
         self._load(folder / "ge2e.onnx")
+        self.bank: Tensor
+        self.window: Tensor
+        self.down: Tensor
         self.register_buffer("bank", torch.from_numpy(filterbank(GE2E_MEL)))
         self.register_buffer("window", torch.from_numpy(window(GE2E_MEL)))
         self.register_buffer("down", _downsampling_kernel())
@@ -65,7 +68,7 @@ class TorchSpeakerEncoder(nn.Module):
         partials = [mel[:, i * PARTIAL_FRAMES // 2 :][:, :PARTIAL_FRAMES] for i in range(count)]
         _, (hidden, _) = self.lstm(torch.cat(partials))
         embedded = functional.normalize(functional.relu(self.linear(hidden[-1])), dim=1)
-        return embedded.unflatten(0, (count, -1)).transpose(0, 1)
+        return embedded.view(count, -1, embedded.shape[-1]).transpose(0, 1)
 
 
 _TAPS = 48

@@ -1,7 +1,7 @@
 """Differentiable distances between two sounds, limited to the band the recording really holds.
 
-* `multi_resolution`: L1 of log mel spectra plus L1 of log magnitude spectra plus spectral convergence at three resolutions (Parallel WaveGAN,
-  arXiv 1910.11480, equations 3 to 6).
+* `multi_resolution`: L1 of log mel spectra plus L1 of log magnitude spectra plus spectral convergence at three resolutions (Parallel
+  WaveGAN, arXiv 1910.11480, equations 3 to 6).
 * `tone`: distance of the long-term average spectra of the two, in nepers.
 """
 
@@ -47,7 +47,12 @@ class SpectralDistance(nn.Module):
             limit = self.limits[index]
             a, b = a[:, :limit], b[:, :limit]
             convergence = torch.linalg.norm(b - a) / (torch.linalg.norm(b) + 1e-6)
-            total = total + functional.l1_loss(mel_a, mel_b) + 0.5 * functional.l1_loss(torch.log(a + 1e-3), torch.log(b + 1e-3)) + 0.5 * convergence
+            total = (
+                total
+                + functional.l1_loss(mel_a, mel_b)
+                + 0.5 * functional.l1_loss(torch.log(a + 1e-3), torch.log(b + 1e-3))
+                + 0.5 * convergence
+            )
         return total / len(RESOLUTIONS)
 
     def tone_of(self, sound: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Where the base voice's parameters lie, and how they are read without any framework.
 
-One folder: `prosody.onnx` and `decoder.onnx` are the graphs, `parameters.bin` holds every named fp32 parameter once, and `parameters.json` says
-where (offset, bytes, shape), which graph reads which, and the SHA-256 of the whole. `models.kokoro` writes the folder.
+One folder: `prosody.onnx` and `decoder.onnx` are the graphs, `parameters.bin` holds every named fp32 parameter once, and
+`parameters.json` says where (offset, bytes, shape), which graph reads which, and the SHA-256 of the whole. `models.kokoro` writes the
+folder.
 """
 
 import json
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hometone_shared.errors import ModelError
 from numpy.typing import NDArray
+
+from hometone_shared.errors import ModelError
 
 LAYOUT_VERSION = 1
 PROSODY, DECODER, PARAMETERS, TABLE = "prosody.onnx", "decoder.onnx", "parameters.bin", "parameters.json"

@@ -3,8 +3,9 @@
 1. `prosody`: phoneme tokens and style -> content, F0, energy, durations (the article's "GPT": pauses, stress, intonation).
 2. `decode`: content, F0, energy and style -> sound (the article's "SoVITS": the voice).
 
-A voice replaces single parameters of the graphs at load time (`replacements`), so an adapted voice costs exactly what the plain base costs. F0 and
-energy stay float32 throughout: rounding F0 ahead of the harmonic source costs a point of predicted opinion score (docs/results.md).
+A voice replaces single parameters of the graphs at load time (`replacements`), so an adapted voice costs exactly what the plain base
+costs. F0 and energy stay float32 throughout: rounding F0 ahead of the harmonic source costs a point of predicted opinion score
+(docs/results.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from hometone_shared.errors import ModelError
 from numpy.typing import NDArray
 
 from hometone_client.base.parameters import DECODER, PROSODY, graph_parameters, load_parameters
+from hometone_shared.errors import ModelError
 
 SAMPLE_RATE_HZ = 24_000
 CONTENT_HOP = 600  # samples, 40 Hz
@@ -72,7 +73,9 @@ class BaseRuntime:
             raise ModelError(f"this voice changes {len(unused)} parameters the base voice does not have")
         self._merge_norm = float(np.linalg.norm(parameters["decoder.generator.m_source.l_linear.weight"]))
 
-    def _session(self, folder: Path, graph: str, replacements: Mapping[str, Array], threads: int | None) -> tuple[ort.InferenceSession, frozenset[str]]:
+    def _session(
+        self, folder: Path, graph: str, replacements: Mapping[str, Array], threads: int | None
+    ) -> tuple[ort.InferenceSession, frozenset[str]]:
         options = ort.SessionOptions()
         options.log_severity_level = 3
         if threads:
@@ -136,4 +139,3 @@ class BaseRuntime:
         }
         (audio,) = self._decoder.run(["audio"], feed)
         return np.asarray(audio, dtype=np.float32).reshape(-1)
-

@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
-from hometone_shared.errors import UsageError
 from numpy.typing import NDArray
+
+from hometone_shared.errors import UsageError
 
 MAX_TOKENS = 510
 LANGUAGE_OF_PREFIX = {"a": "en", "b": "en-gb", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja", "p": "pt", "z": "zh"}

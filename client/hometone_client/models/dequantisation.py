@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import onnx
-from hometone_shared.errors import ModelError
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+from hometone_shared.errors import ModelError
 
 Array = NDArray[np.float32]
 
@@ -42,7 +43,7 @@ class _Graph:
     def initializer_input(self, node: onnx.NodeProto) -> str:
         for name in node.input:
             if name in self.initializers:
-                return name
+                return str(name)
         raise ModelError("the base model lacks a weight scale where one was expected")
 
 
@@ -145,8 +146,8 @@ def _lstm(
         quantised = graph.initializers[node.input[index]].astype(np.float32)  # [directions, input, 4*hidden]
         scale = graph.initializers[node.input[scale_index]].astype(np.float32)
         zero_point = graph.initializers[node.input[scale_index + 1]].astype(np.float32)
-        expand = (lambda a: a[:, None, None] if a.ndim == 1 else a[:, None, :]) if scale.ndim else (lambda a: a)
-        plain = (quantised - (expand(zero_point) if zero_point.ndim == scale.ndim else zero_point)) * expand(scale)
+        scale, zero_point = (_per_direction(a) for a in (scale, zero_point))
+        plain = (quantised - zero_point) * scale
         name = f"{prefix}.{suffix}"
         weights[name] = plain.transpose(0, 2, 1).astype(np.float32)  # ONNX LSTM wants [directions, 4*hidden, input], gates i o f c
         names.append(name)
@@ -155,6 +156,11 @@ def _lstm(
     new = helper.make_node("LSTM", inputs, list(node.output), name=node.name.removesuffix("_quant"))
     new.attribute.extend(a for a in node.attribute if a.name in {"direction", "hidden_size"})
     return new
+
+
+def _per_direction(a: Array) -> Array:
+    """A scale or zero point for all, per direction, or per direction and column, ready to meet [directions, input, 4 * hidden]."""
+    return a if a.ndim == 0 else a[:, None, None] if a.ndim == 1 else a[:, None, :]
 
 
 def _embedding(
@@ -189,7 +195,9 @@ def _rename_plain_parameters(model: onnx.ModelProto, parameter_name: Callable[[s
     """Give the parameters that were never quantised (biases, norms, transposed convolutions) their public names too."""
     taken = {t.name for t in model.graph.initializer}
     layer_weight = {
-        node.input[1]: parameter_name(node.name) + ".weight" for node in model.graph.node if node.op_type in {"Conv", "ConvTranspose", "MatMul"}
+        node.input[1]: parameter_name(node.name) + ".weight"
+        for node in model.graph.node
+        if node.op_type in {"Conv", "ConvTranspose", "MatMul"}
     }
     renamed: dict[str, str] = {}
     for tensor in model.graph.initializer:

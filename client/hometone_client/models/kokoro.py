@@ -8,11 +8,13 @@
    (requirement 14).
 4. Give the decoder the noise of its harmonic source back, as an input, which the public ONNX export had left out: `source_noise`,
    added behind the merge of the harmonics (Kokoro's SineGen adds it before; the sum of nine independent Gaussians is a Gaussian).
-5. Settle the phase of the source's spectrum where it vanishes (Nyquist, silence): there it was the rounding noise of the Fourier transform, so
-   that two machines spoke two different sounds. Below 1e-5 the imaginary part now counts as 0 and the real part as a small positive number.
-6. Normalise the inverse Fourier transform: the public export divides only its first twenty samples by the sum of the squared windows, so that all the
-   rest came out 1.5 times too loud, beyond full scale in loud voices.
-7. Store all parameters once (`base.parameters` tells the layout), so that a voice replace single parameters at load time and the trainable torch modules read the very same numbers.
+5. Settle the phase of the source's spectrum where it vanishes (Nyquist, silence): there it was the rounding noise of the Fourier
+   transform, so that two machines spoke two different sounds. Below 1e-5 the imaginary part now counts as 0 and the real part as a small
+   positive number.
+6. Normalise the inverse Fourier transform: the public export divides only its first twenty samples by the sum of the squared windows, so
+   that all the rest came out 1.5 times too loud, beyond full scale in loud voices.
+7. Store all parameters once (`base.parameters` tells the layout), so that a voice replace single parameters at load time and the
+   trainable torch modules read the very same numbers.
 
 It sees public weights only, and needs `onnx` only while assembling.
 """
@@ -26,11 +28,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hometone_shared.errors import ModelError
 from onnx import TensorProto, helper, numpy_helper
 
 from hometone_client.base.parameters import DECODER, LAYOUT_VERSION, PARAMETERS, PROSODY, TABLE, VANISHING
 from hometone_client.models.dequantisation import dequantise
+from hometone_shared.errors import ModelError
 
 INT8_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 
@@ -39,7 +41,18 @@ _DURATIONS = "/encoder/Clip_output_0"
 _SOURCE_SUM = "/decoder/decoder/generator/m_source/l_linear/Add_output_0"
 _SOURCE_REAL, _SOURCE_IMAGINARY = (f"/decoder/decoder/generator/Gather_{i}_output_0" for i in (4, 5))
 _INVERSE_SCALE = "/decoder/decoder/generator/istft/stft/Mul_4"
-_OPERATORS = ("Gemm_MatMul_quant", "Gemm_MatMul", "MatMul_quant", "ConvTranspose", "Conv_quant", "LSTM_quant", "Gemm", "MatMul", "Conv", "LSTM")
+_OPERATORS = (
+    "Gemm_MatMul_quant",
+    "Gemm_MatMul",
+    "MatMul_quant",
+    "ConvTranspose",
+    "Conv_quant",
+    "LSTM_quant",
+    "Gemm",
+    "MatMul",
+    "Conv",
+    "LSTM",
+)
 _ALIGN = 4096  # onnxruntime maps external data page by page
 
 
@@ -86,7 +99,8 @@ def assemble(sources: Sequence[Path], destination: Path, progress: Callable[[str
 def _split(model: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     producer = {name: node for node in model.graph.node for name in node.output if name}
     f0, energy = (producer[name].input[0] for name in (_F0, _ENERGY))
-    prosody = _part(model, inputs={"tokens": (TensorProto.INT64, [1, "n"]), "style": (TensorProto.FLOAT, [1, 256]), "speed": (TensorProto.FLOAT, [1])},
+    prosody = _part(model, inputs={"tokens": (TensorProto.INT64, [1, "n"]), "style": (TensorProto.FLOAT, [1, 256]), "speed":
+    (TensorProto.FLOAT, [1])},
                     outputs={_CONTENT: "content", f0: "f0", energy: "energy", _DURATIONS: "durations"})  # fmt: skip
     tanh = next(node for node in model.graph.node if node.op_type == "Tanh" and node.input[0] == _SOURCE_SUM)
     tanh.input[0] = "source_with_noise"

@@ -45,9 +45,12 @@ class Generator(nn.Module):
         self.m_source = HarmonicSource()
         self.noise_convs = nn.ModuleList([nn.Conv1d(_FFT + 2, 256, 12, stride=6, padding=3), nn.Conv1d(_FFT + 2, 128, 1)])
         self.noise_res = nn.ModuleList([SnakeResBlock(256, 7, STYLE), SnakeResBlock(128, 11, STYLE)])
-        self.ups = nn.ModuleList([nn.ConvTranspose1d(512, 256, 20, stride=10, padding=5), nn.ConvTranspose1d(256, 128, 12, stride=6, padding=3)])
+        self.ups = nn.ModuleList(
+            [nn.ConvTranspose1d(512, 256, 20, stride=10, padding=5), nn.ConvTranspose1d(256, 128, 12, stride=6, padding=3)]
+        )
         self.resblocks = nn.ModuleList(SnakeResBlock(channels, kernel, STYLE) for channels in (256, 128) for kernel in (3, 7, 11))
         self.conv_post = nn.Conv1d(128, _FFT + 2, 7, padding=3)
+        self.window: Tensor
         self.register_buffer("window", torch.hann_window(_FFT), persistent=False)
 
     def use_bfloat16(self) -> None:
@@ -67,7 +70,7 @@ class Generator(nn.Module):
         return torch.cat([torch.hypot(real, imaginary), phase], dim=1)
 
     def forward(self, x: Tensor, style: Tensor, source: Tensor) -> Tensor:
-        """x [B, 512, F], source spectrum [B, 22, 60 F + 1] -> sound [B, 300 F]."""
+        """X [B, 512, F], source spectrum [B, 22, 60 F + 1] -> sound [B, 300 F]."""
         for stage in (0, 1):
             x = functional.leaky_relu(x, 0.1)
             merged = self.noise_res[stage](self.noise_convs[stage](source), style)
@@ -103,7 +106,7 @@ class Decoder(nn.Module):
             source = self.generator.source_spectrum(f0.float(), noise)
             low_f0, low_energy = self.F0_conv(f0.float().unsqueeze(1)), self.N_conv(energy.float().unsqueeze(1))
         x = self.encode(torch.cat([content, low_f0, low_energy], dim=1), style)
-        residual = self.asr_res["asr_res"][0](content)
+        residual = self.get_submodule("asr_res.asr_res.0")(content)
         for block in self.decode:
             x = block(torch.cat([x, residual, low_f0, low_energy], dim=1), style)
         sound: Tensor = self.generator(x, style, source)

@@ -39,7 +39,7 @@ class AdaLayerNorm(nn.Module):
         self.fc = nn.Linear(style_dim, channels * 2)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x [B, n, C], style [B, style_dim] -> [B, n, C]."""
+        """X [B, n, C], style [B, style_dim] -> [B, n, C]."""
         gamma, beta = self.fc(style).unsqueeze(1).chunk(2, dim=2)
         normed: Tensor = (1 + gamma) * functional.layer_norm(x, (x.shape[-1],), eps=1e-5) + beta
         return normed
@@ -72,7 +72,7 @@ class AdainResBlk1d(nn.Module):
         self.pool = nn.ConvTranspose1d(dim_in, dim_in, 3, stride=2, groups=dim_in, padding=1, output_padding=1) if upsample else None
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x [B, dim_in, T] -> [B, dim_out, T or 2T]."""
+        """X [B, dim_in, T] -> [B, dim_out, T or 2T]."""
         shortcut = functional.interpolate(x, scale_factor=2, mode="nearest") if self.upsample else x
         if self.conv1x1 is not None:
             shortcut = self.conv1x1(shortcut)
@@ -80,7 +80,8 @@ class AdainResBlk1d(nn.Module):
         if self.pool is not None:
             x = self.pool(x)
         x = functional.leaky_relu(self.norm2(self.conv1(x), style), 0.2)
-        return (self.conv2(x) + shortcut) / math.sqrt(2)
+        made: Tensor = (self.conv2(x) + shortcut) / math.sqrt(2)
+        return made
 
 
 class SnakeResBlock(nn.Module):
@@ -103,8 +104,8 @@ class SnakeResBlock(nn.Module):
             for conv1, conv2, norm1, norm2, alpha1, alpha2 in zip(
                 self.convs1, self.convs2, self.adain1, self.adain2, self.alpha1, self.alpha2, strict=True
             ):
-                y = adain_snake(x, *norm1.scale_and_shift(style), alpha1, dtype=conv1.weight.dtype)
+                y = adain_snake(x, norm1.scale_and_shift(style), alpha1, conv1.weight.dtype)
                 y = functional.conv1d(y, conv1.weight, None, 1, conv1.padding, conv1.dilation)  # norm2 takes a bias out again
-                y = adain_snake(y, *norm2.scale_and_shift(style), alpha2, dtype=conv2.weight.dtype)
+                y = adain_snake(y, norm2.scale_and_shift(style), alpha2, conv2.weight.dtype)
                 x = (x + functional.conv1d(y, conv2.weight, None, 1, conv2.padding)).add_(conv2.bias.unsqueeze(-1))
         return x

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hometone_shared.errors import ModelError
 from torch import Tensor, nn
 
 from hometone_client.base.parameters import load_parameters
 from hometone_client.torchbase.decoder import Decoder
 from hometone_client.torchbase.prosody import LanguagePart
+from hometone_shared.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         def heads(y: Tensor) -> Tensor:
-            return y.unflatten(-1, (12, 64)).transpose(1, 2)
+            return y.view(*y.shape[:2], 12, 64).transpose(1, 2)
 
         context = functional.scaled_dot_product_attention(heads(self.query(x)), heads(self.key(x)), heads(self.value(x)))
         normed: Tensor = self.LayerNorm(x + self.dense(context.transpose(1, 2).flatten(2)))
@@ -58,11 +58,11 @@ class Albert(nn.Module):
         self.encoder = nn.ModuleDict({"embedding_hidden_mapping_in": nn.Linear(128, 768), "albert_layer_groups": nn.ModuleList([group])})
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens [B, n] -> [B, n, 768]."""
+        """Tokens [B, n] -> [B, n, 768]."""
         e = self.embeddings
         positions = torch.arange(tokens.shape[1], device=tokens.device)
-        x = e["word_embeddings"](tokens) + e["position_embeddings"](positions) + e["token_type_embeddings"](torch.zeros_like(tokens))
-        x = self.encoder["embedding_hidden_mapping_in"](e["LayerNorm"](x))
+        embedded = e["word_embeddings"](tokens) + e["position_embeddings"](positions) + e["token_type_embeddings"](torch.zeros_like(tokens))
+        x: Tensor = self.encoder["embedding_hidden_mapping_in"](e["LayerNorm"](embedded))
         layer = self.get_submodule("encoder.albert_layer_groups.0.albert_layers.0")
         for _ in range(12):
             x = layer(x)
@@ -81,11 +81,12 @@ class TextEncoder(nn.Module):
         self.lstm = nn.LSTM(HIDDEN, HIDDEN // 2, batch_first=True, bidirectional=True)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens [B, n] -> [B, 512, n]."""
+        """Tokens [B, n] -> [B, 512, n]."""
         x = self.embedding(tokens).transpose(1, 2)
         for block in self.cnn:
             x = block(x)
-        return self.lstm(x.transpose(1, 2))[0].transpose(1, 2)
+        made: Tensor = self.lstm(x.transpose(1, 2))[0].transpose(1, 2)
+        return made
 
 
 class DurationEncoder(nn.Module):
@@ -99,7 +100,7 @@ class DurationEncoder(nn.Module):
         self.lstms = nn.ModuleList(blocks)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x [B, n, 512], style [B, 128] -> [B, n, 640] (style appended)."""
+        """X [B, n, 512], style [B, 128] -> [B, n, 640] (style appended)."""
         wide = style.unsqueeze(1).expand(-1, x.shape[1], -1)
         x = torch.cat([x, wide], dim=-1)
         for block in self.lstms:
@@ -128,7 +129,8 @@ class ProsodyPredictor(nn.Module):
 
     def durations(self, encoded: Tensor) -> Tensor:
         """Encoded [B, n, 640] -> expected frames of 1/40 s [B, n], not rounded."""
-        return torch.sigmoid(self.duration_proj["linear_layer"](self.lstm(encoded)[0])).sum(-1)
+        frames: Tensor = torch.sigmoid(self.duration_proj["linear_layer"](self.lstm(encoded)[0])).sum(-1)
+        return frames
 
     def curves(self, stretched: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Stretched [B, T, 640] -> F0 in Hz and energy, each [B, 2T]."""
@@ -161,7 +163,7 @@ class LanguagePart(nn.Module):
         self.predictor = ProsodyPredictor()
 
     def read(self, tokens: Tensor) -> TextSide:
-        """tokens [B, n] with the padding token 0 at both ends."""
+        """Tokens [B, n] with the padding token 0 at both ends."""
         return TextSide(tokens, self.bert_encoder(self.bert(tokens)), self.text_encoder(tokens))
 
     def encode(self, text: TextSide, style: Tensor) -> Tensor:
