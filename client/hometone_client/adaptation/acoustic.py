@@ -33,20 +33,18 @@ class AcousticSettings:
     steps: int = 90
     crops: int = 2
     crop_frames: int = 72  # 1.8 s at 40 Hz
-    rank: int = 2
-    style_learning_rate: float = 1e-2
-    shift_learning_rate: float = 4e-3
-    low_rank_learning_rate: float = 2e-3
-    likeness: float = 0.5  # every window near the speaker's centroid
-    centre: float = (
-        1.0  # the running mean of the windows on the centroid: the same bias for all sounds is what a listener calls another voice
-    )
+    rank: int = 8
+    style_learning_rate: float = 1.5e-2
+    shift_learning_rate: float = 8e-3
+    low_rank_learning_rate: float = 3e-3
+    likeness: float = 0.7  # every window near the speaker's centroid
+    centre: float = 1.5  # the running mean of the windows on it: a bias that all sounds share is another voice
     memory_share: float = 0.25
     averaging: float = 0.9  # of the weights over the steps
     spectrum: float = 0.05
     tone: float = 0.1
-    style_decay: float = 0.02
-    shift_decay: float = 1e-3
+    style_decay: float = 0.005
+    shift_decay: float = 1e-4
     bf16: bool = True
 
 
