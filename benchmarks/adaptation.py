@@ -4,7 +4,8 @@
     python benchmarks/adaptation.py METADATA.csv --speaker NAME
 
 The table needs the columns file (relative to it), text, language and split (enrol or heldout); `speaker` where it holds several. The voice
-stays in memory and is gone at the end. Without a held-out text in a language the base speaks, the package's own English sentences are spoken.
+stays in memory and is gone at the end. Without a held-out text in a language the base speaks, the package's own English sentences are
+spoken.
 """
 
 import argparse
