@@ -30,18 +30,19 @@ from hometone_client.torchbase.prosody import LanguagePart, stretch
 class AcousticSettings:
     """How the acoustic part is fine-tuned; the defaults are the recipe (docs/adaptation.md has the table of attempts)."""
 
-    steps: int = 90
+    steps: int = 60
     crops: int = 2
     crop_frames: int = 72  # 1.8 s at 40 Hz
     rank: int = 8
-    style_learning_rate: float = 1.5e-2
-    shift_learning_rate: float = 8e-3
-    low_rank_learning_rate: float = 3e-3
+    style_learning_rate: float = 1e-2
+    shift_learning_rate: float = 4e-3
+    low_rank_learning_rate: float = 2e-3
     likeness: float = 0.7  # every window near the speaker's centroid
     centre: float = 1.5  # the running mean of the windows on it: a bias that all sounds share is another voice
     memory_share: float = 0.25
     averaging: float = 0.9  # of the weights over the steps
-    spectrum: float = 0.05
+    spectrum: float = 0.7  # of recorded crops
+    articulation: float = 0.5  # of crops as spoken: the movement of the unadapted spectrum, which keeps words clear
     tone: float = 0.1
     style_decay: float = 0.005
     shift_decay: float = 1e-4
@@ -49,12 +50,13 @@ class AcousticSettings:
 
 
 class Crop(NamedTuple):
-    """Content [1, 512, T], F0 and energy [1, 2T], and the recording [1, 600 T], or None where the words were never recorded."""
+    """Content [1, 512, T], F0 and energy [1, 2T], and a sound [1, 600 T]: the recording, or what the base makes of the same curves."""
 
     content: Tensor
     f0: Tensor
     energy: Tensor
-    sound: Tensor | None
+    sound: Tensor
+    recorded: bool
 
 
 @dataclass(slots=True)
@@ -64,7 +66,8 @@ class CropSource:
     content: list[Tensor]
     f0: list[Tensor]
     energy: list[Tensor]
-    sound: list[Tensor] | None
+    sound: list[Tensor]
+    recorded: bool
 
     @classmethod
     def of(cls, phrases: Sequence[Phrase], language: LanguagePart) -> "CropSource":
@@ -75,16 +78,17 @@ class CropSource:
                 text = language.text_encoder(torch.tensor([phrase.tokens]))[0].T
                 content.append(stretch(text, torch.from_numpy(phrase.durations)).T)
         f0, energy, sound = ([torch.from_numpy(getattr(p, name)) for p in phrases] for name in ("f0_hz", "energy", "samples"))
-        return cls(content, f0, energy, sound)
+        return cls(content, f0, energy, sound, recorded=True)
 
     @classmethod
-    def of_prosody(cls, spoken: Sequence[Prosody]) -> "CropSource":
-        """Sentences nobody recorded, as the language part would speak them: for speakers whose words are not known."""
+    def of_prosody(cls, spoken: Sequence[Prosody], sounds: Sequence[Floats]) -> "CropSource":
+        """Sentences as the language part would speak them, and what the unadapted decoder makes of each, float32 [n]."""
         return cls(
             [torch.from_numpy(p.content[0]) for p in spoken],
             [torch.from_numpy(p.f0_hz) for p in spoken],
             [torch.from_numpy(p.energy) for p in spoken],
-            None,
+            [torch.from_numpy(sound) for sound in sounds],
+            recorded=False,
         )
 
     def draw(self, count: int, frames: int, generator: np.random.Generator) -> list[Crop]:
@@ -110,7 +114,8 @@ class CropSource:
             cut(self.content[index], 1),
             cut(self.f0[index], 2, 0.0),
             cut(self.energy[index], 2, float(self.energy[index].min())),
-            None if self.sound is None else cut(self.sound[index], CONTENT_HOP, 0.0),
+            cut(self.sound[index], CONTENT_HOP, 0.0),
+            self.recorded,
         )
 
 
@@ -251,7 +256,8 @@ class AcousticTrainer:
         result = {"likeness": (1 - windows @ self.goal).mean(), "centre": (1 - mixed @ self.goal) / s.memory_share}
         if torch.is_grad_enabled():
             self.memory = mixed.detach()
-        if crop.sound is None:
+        if not crop.recorded:
+            result["articulation"] = self.distance.articulation(made, crop.sound)
             result["tone"] = self.distance.tone(self.distance.tone_of(made), self.tone_goal)
             return result
         result["tone"] = self.distance.tone(self.distance.tone_of(made), self.distance.tone_of(crop.sound))
@@ -262,7 +268,7 @@ class AcousticTrainer:
     def weighted(self, losses: dict[str, Tensor]) -> Tensor:
         """The losses' sum under the settings' weights."""
         s = self.settings
-        weights = {"likeness": s.likeness, "centre": s.centre, "tone": s.tone, "spectrum": s.spectrum}
+        weights = {"likeness": s.likeness, "centre": s.centre, "tone": s.tone, "spectrum": s.spectrum, "articulation": s.articulation}
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
     def step(self) -> float:

@@ -157,13 +157,16 @@ def adapt(
         length_scale = calibration.pace(real, [(reference, SAMPLE_RATE_HZ) for reference in references])
     real_power = ltas.average_spectrum([(t.samples, t.sample_rate_hz) for t in heard.takes])
     tone = _tone(real_power, references, heard.bandwidth_hz)
+    mapped = [dataclasses.replace(p, f0_hz=f0_map(p.f0_hz)) for p in spoken]
+    unadapted = [base.decode(p, heard.mixture.style, seed=0) for p in mapped]
     del base, content
     gc.collect()
     clock.lap("aligning")
 
     learnt, losses = _learn(
         [phrases[i] for i in aligned] if known else [],
-        [dataclasses.replace(p, f0_hz=f0_map(p.f0_hz)) for p in spoken],
+        mapped,
+        unadapted,
         phrases,
         heard=heard,
         folder=folder,
@@ -295,6 +298,7 @@ def _goal(speaker: TorchSpeakerEncoder, phrases: Sequence[Phrase]) -> torch.Tens
 def _learn(
     aligned: list[Phrase],
     spoken: list[Prosody],
+    unadapted: list[Floats],
     phrases: list[Phrase],
     *,
     heard: _Heard,
@@ -314,11 +318,12 @@ def _learn(
         chosen = set(range(HELD_OUT_EVERY // 2, len(aligned), HELD_OUT_EVERY)) or {len(aligned) - 1}
         held, trained = [aligned[i] for i in sorted(chosen)], [p for i, p in enumerate(aligned) if i not in chosen] or aligned
         source = CropSource.of(trained, torch_base.language)
-        free = CropSource.of_prosody([p for i, p in enumerate(spoken) if i not in chosen] or spoken)
-        held_sources = [CropSource.of(held, torch_base.language), CropSource.of_prosody([spoken[i] for i in sorted(chosen)])]
+        rest = [i for i in range(len(spoken)) if i not in chosen] or list(range(len(spoken)))
+        free, held_free = (CropSource.of_prosody([spoken[i] for i in w], [unadapted[i] for i in w]) for w in (rest, sorted(chosen)))
+        held_sources = [CropSource.of(held, torch_base.language), held_free]
         goal, held_goal = _goal(speaker, [p for p in phrases if not any(p is h for h in held)] or phrases), _goal(speaker, held)
     else:
-        source = free = CropSource.of_prosody(spoken)
+        source = free = CropSource.of_prosody(spoken, unadapted)
         held_sources = [source]
         cut = max(1, len(phrases) // HELD_OUT_EVERY)
         goal, held_goal = _goal(speaker, phrases[cut:] or phrases), _goal(speaker, phrases[:cut])

@@ -22,7 +22,7 @@ class AdaptationSettings:
     """
 
     acoustic: AcousticSettings = field(default_factory=AcousticSettings)
-    strengths: tuple[float, ...] = (1.0, 0.75)
+    strengths: tuple[float, ...] = (1.0, 0.6)
     check_every: int = 15
     patience: int = 3
     trial_s: float = 22.0

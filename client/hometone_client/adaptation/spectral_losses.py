@@ -2,6 +2,7 @@
 
 * `multi_resolution`: L1 of log mel spectra plus L1 of log magnitude spectra plus spectral convergence at three resolutions (Parallel
   WaveGAN, arXiv 1910.11480, equations 3 to 6).
+* `articulation`: distance of the movements of two log mel spectra, their means over time taken out.
 * `tone`: distance of the long-term average spectra of the two, in nepers.
 """
 
@@ -54,6 +55,14 @@ class SpectralDistance(nn.Module):
                 + 0.5 * convergence
             )
         return total / len(RESOLUTIONS)
+
+    def articulation(self, made: Tensor, unadapted: Tensor) -> Tensor:
+        """L1 of the log mel spectra's movement around their own means over time: what is said, apart from the colour it is said in."""
+        moving = []
+        for sound in (made, unadapted):
+            log_mel = torch.log(self.banks[1] @ self._magnitudes(sound, 1) + _FLOOR * 100)
+            moving.append(log_mel - log_mel.mean(dim=2, keepdim=True))
+        return functional.l1_loss(moving[0], moving[1])
 
     def tone_of(self, sound: Tensor) -> Tensor:
         """Log of the mean mel power, [bands], level taken out."""
