@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from hometone_client.cli.say import write_file
 from hometone_client.cli.session import PinFile, Session
 from hometone_client.models import model_folder
 from hometone_client.speakers.consent import Purpose
+from hometone_client.speakers.exports import export
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_shared.errors import UsageError
 
@@ -132,9 +132,7 @@ def register(app: typer.Typer) -> None:
             )
             room.note("evaluated", languages=list(chosen))
             if html is not None:
-                page = report.to_html(terminal.language)
-                room.note_export(html, data=page)
-                write_file(html, page)
+                export(room, html, report.to_html(terminal.language))
         values = {**json.loads(report.to_json()), "html": str(html) if html else None}
         lines = [report.to_table()]
         if html is not None:

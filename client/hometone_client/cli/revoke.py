@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hometone_client.cli.say import write_file
 from hometone_client.cli.session import PIN_VARIABLE, PinFile, Session, Yes
+from hometone_client.speakers.exports import write_file
 from hometone_client.speakers.forgetting import forget
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_shared.errors import UsageError, VaultError

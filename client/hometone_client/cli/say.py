@@ -1,11 +1,9 @@
 """`hometone say VOICE TEXT`: any text in a voice, as a labelled sound file."""
 
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,10 +11,11 @@ import typer
 
 from hometone_client.cli.session import PinFile, Session
 from hometone_client.models import model_folder
+from hometone_client.speakers.exports import export, write_file
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.voices import Voice, VoiceRegistry
 from hometone_keys import Vault
-from hometone_shared.errors import StorageError, TextError, UsageError
+from hometone_shared.errors import TextError, UsageError
 
 LONGEST_TEXT: Final = 200_000
 FORMATS: Final = ("wav", "flac", "mp3", "opus", "aac")
@@ -55,28 +54,6 @@ def read_text(text: str | None, text_file: Path | None) -> str:
     if len(found) > LONGEST_TEXT:
         raise TextError(f"the text has {len(found)} characters, at most {LONGEST_TEXT} are read at once", hint="split it")
     return found
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a sound file so that it is there whole or not at all.
-
-    Raises:
-        StorageError: The disk refuses.
-    """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-        try:
-            with os.fdopen(handle, "wb") as target:
-                target.write(data)
-            Path(temporary).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
-    except OSError as error:
-        raise StorageError(
-            "the sound file cannot be written", hint="check the folder, its permissions, and the room on the disk"
-        ) from error
 
 
 @contextmanager
@@ -177,7 +154,8 @@ def register(app: typer.Typer) -> None:
                 sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()
                 return
-            if room is not None:
-                room.note_export(out, data=data)
-            write_file(out, data)
+            if room is None:
+                write_file(out, data)
+            else:
+                export(room, out, data)
         terminal.answer("say", values, lines=[terminal.words("said", out=out, seconds=f"{values['seconds']:.1f}")])

@@ -2,8 +2,8 @@
 
 1. With her PIN: write the decision into her vault and let this device open it without the PIN, so that a killed process is finished by
    the next start.
-2. With her PIN: remove every sound file and report that was written in her voice and that is still what was written; files that
-   somebody changed or moved are counted, not touched.
+2. With her PIN: remove every sound file and report that was written in her voice and that is still what was written, and the unfinished
+   piece of one whose writing was killed; files that somebody changed or moved are counted, not touched.
 3. Take canaries, if she is unlocked.
 4. Let the vault erase her: intent, keys, files (crash-safe on its own, and needs no PIN).
 5. Scan the whole home for the canaries.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from hometone_client.speakers.canaries import ScanReport, collect_canaries, scan
+from hometone_client.speakers.exports import remove_unfinished, unfinished_piece
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import ErasureReceipt, Vault
 from hometone_shared.errors import HometoneError
@@ -31,7 +32,7 @@ class Forgotten:
 
     Attributes:
         receipt: The vault's signed receipt.
-        exports_removed: Sound files that were removed.
+        exports_removed: Sound files that were removed, unfinished ones too.
         exports_missing: Sound files that are no longer where they were written, or were changed; copies cannot be called back.
         exports_known: Whether the list of sound files could be read, which takes the PIN.
         scan: What the scan saw afterwards.
@@ -44,15 +45,22 @@ class Forgotten:
     scan: ScanReport
 
 
-def remove_exports(room: SpeakerRoom) -> tuple[int, int]:
-    """(2) Remove sound files that are still what was written.
+def remove_exports(room: SpeakerRoom, *, keep: bool = False) -> tuple[int, int]:
+    """(2) Remove sound files that are still what was written, and unfinished pieces of them.
+
+    Args:
+        room: Her things, unlocked.
+        keep: Leave finished files where they are; unfinished pieces go all the same, because nobody asked for them.
 
     Returns:
-        How many were removed, and how many were not found or had changed.
+        How many were removed, and how many were not found or had changed; both 0 with `keep`.
     """
     removed = missing = 0
     for export in room.exports():
         path = Path(export.path)
+        unfinished = remove_unfinished(unfinished_piece(path, export.sha256))
+        if keep:
+            continue
         try:
             with path.open("rb") as source:
                 same = hashlib.file_digest(source, "sha256").hexdigest() == export.sha256
@@ -60,8 +68,8 @@ def remove_exports(room: SpeakerRoom) -> tuple[int, int]:
                 path.unlink()
         except OSError:
             same = False
-        removed += same
-        missing += not same
+        removed += same or unfinished
+        missing += not (same or unfinished)
     return removed, missing
 
 
@@ -84,7 +92,7 @@ def forget(vault: Vault, speaker_id: str, *, home: Path, room: SpeakerRoom | Non
     if room is not None:
         room.vault.put_json(_DECISION[1], {"keep_exports": keep_exports}, kind=_DECISION[0])
         vault.allow_work(room.vault)  # (1)
-        removed, missing = (0, 0) if keep_exports else remove_exports(room)  # (2)
+        removed, missing = remove_exports(room, keep=keep_exports)  # (2)
         try:
             canaries = collect_canaries(room)  # (3)
         except HometoneError:
@@ -107,8 +115,9 @@ def finish_forgetting(vault: Vault) -> int:
             continue
         with vault.unlock_for_work(entry.speaker_id) as unlocked:
             decided = unlocked.has(*_DECISION)
-            if decided and not unlocked.read_json(_DECISION[1], kind=_DECISION[0]).get("keep_exports"):
-                remove_exports(SpeakerRoom(unlocked))
+            if decided:
+                decision = unlocked.read_json(_DECISION[1], kind=_DECISION[0])
+                remove_exports(SpeakerRoom(unlocked), keep=bool(decision.get("keep_exports")))
         if decided:
             vault.revoke(entry.speaker_id)
             finished += 1

@@ -31,7 +31,7 @@ from hometone_client.speakers.declaration import Declaration
 from hometone_client.voices import VoiceParameters
 from hometone_client.voices.container import from_bytes, to_bytes
 from hometone_keys import SpeakerVault
-from hometone_shared.errors import ConsentError, DamagedVaultError, UsageError
+from hometone_shared.errors import ConsentError, DamagedVaultError, StorageError, UsageError, VaultError
 
 OWN: Final = "own"
 _ADAPTATION: Final = "adaptation"
@@ -128,6 +128,22 @@ class SpeakerRoom:
     def speaker_id(self) -> str:
         """The random pseudonym."""
         return self.vault.speaker_id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether her things can be read now: neither locked again nor forgotten, by this process or another.
+
+        Raises:
+            DamagedVaultError: A file of the vault is not what was written.
+            StorageError: The disk refuses.
+        """
+        try:
+            self.vault.list("voice")
+        except (DamagedVaultError, StorageError):
+            raise
+        except VaultError:
+            return False
+        return True
 
     def keep_consent(self, consent: Consent) -> None:
         """Sign and store a consent; it replaces the former one, and the journal remembers both."""
