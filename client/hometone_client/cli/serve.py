@@ -14,10 +14,12 @@ EPILOG = """\b
 Examples:
   hometone serve                                   stock voices only
   hometone serve --unlock mei=pin.txt --token-file token.txt
-  curl -H "Authorization: Bearer $(cat token.txt)" -d '{"input": "Hello", "voice": "mei"}' \\
+  curl -H "Authorization: Bearer $(cat token.txt)" -H "Content-Type: application/json" \\
+       -d '{"input": "Hello", "voice": "mei", "response_format": "wav"}' \\
        http://127.0.0.1:8573/v1/audio/speech -o hello.wav
 
-Only programs on this computer can reach it, and each request must show the token. Voices are locked again when it ends (Ctrl+C)."""
+Only programs on this computer can reach it, and each request must show the token. Voices are locked again when it ends (Ctrl+C); one that
+is revoked while it runs is gone at once."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +37,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Let programs on this computer speak: POST /v1/audio/speech (OpenAI's shape), GET /v1/voices."""
-        from hometone_client.speakers.choosing import own_voice
+        from hometone_client.speakers.choosing import UnlockedVoices
         from hometone_client.speakers.room import SpeakerRoom
         from hometone_client.speaking import Sessions, Synthesizer
         from hometone_client.web import ApiState, create_app, new_token, write_token
@@ -45,25 +47,25 @@ def register(app: typer.Typer) -> None:
         terminal = session.terminal
         sessions = Sessions(model_folder())
         with ExitStack() as stack:
-            own = []
+            rooms = []
             if unlock:
                 vault = stack.enter_context(session.vault())
                 for item in unlock:
                     name, _, file = item.partition("=")
                     pin = read_pin_file(Path(file)) if file else session.pin(None)
-                    room = stack.enter_context(SpeakerRoom(vault.unlock(vault.find(name).speaker_id, pin)))
-                    own.append(own_voice(room))
+                    rooms.append(stack.enter_context(SpeakerRoom(vault.unlock(vault.find(name).speaker_id, pin))))
+            own = UnlockedVoices(rooms, on_gone=sessions.forget)
             token = new_token()
             if token_file is not None:
                 write_token(token_file, token)
             state = ApiState(
                 token=token,
-                registry=VoiceRegistry(base_sha256=sessions.base_sha256, own=lambda: own),
+                registry=VoiceRegistry(base_sha256=sessions.base_sha256, own=own),
                 speaker=lambda voice: Synthesizer(model_folder(), voice, sessions=sessions),
             )
 
             def ready(url: str) -> None:
-                shown = {"url": url, "voices": [voice.id for voice in own], "token_file": str(token_file) if token_file else None}
+                shown = {"url": url, "voices": [voice.id for voice in own()], "token_file": str(token_file) if token_file else None}
                 lines = [terminal.words("serving", url=url)]
                 if token_file is None:
                     shown["token"] = token

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from tests.unit.client.cli.conftest import Command
 
 from hometone_client.cli.entrance import command_name, hoisted
+from hometone_client.cli.serve import EPILOG
+from hometone_client.web.requests import SpeechRequest
 
 COMMANDS = (
     ["doctor"],
@@ -198,3 +201,11 @@ def test_no_command_but_the_trainers_loads_torch_and_help_loads_no_framework() -
     )
     finished = subprocess.run([sys.executable, "-c", probe], capture_output=True, encoding="utf-8", check=True)
     assert finished.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_request_that_serve_shows_is_one_the_api_takes() -> None:
+    """A JSON body needs its content type, and a file called .wav needs the format; mp3 is the API's default."""
+    shown = " ".join(EPILOG.replace("\\\n", " ").split())
+    body = SpeechRequest.model_validate_json(re.findall(r"-d '([^']+)'", shown)[0])
+    assert '-H "Content-Type: application/json"' in shown
+    assert shown.partition("-o hello.")[2].split()[0] == body.response_format

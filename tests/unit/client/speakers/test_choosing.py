@@ -1,0 +1,46 @@
+"""Requirement 48: a voice that was forgotten or locked is gone from the next question on, also in a server that runs."""
+
+from pathlib import Path
+
+import pytest
+from tests.unit.client.speakers.conftest import CHEAP
+from tests.unit.client.speakers.test_room import a_voice
+
+from hometone_client.speakers.choosing import UnlockedVoices
+from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.voices import VoiceRegistry
+from hometone_keys import Custody, DeviceSecretSource, Vault
+from hometone_shared.errors import DamagedVaultError, UsageError
+
+
+def test_a_voice_that_another_process_forgot_is_gone_at_once(vault: Vault, room: SpeakerRoom, home: Path) -> None:
+    gone: list[str] = []
+    with SpeakerRoom(vault.enroll("li", "5678")) as other:
+        for unlocked in (room, other):
+            unlocked.keep_voice(a_voice(), record={})
+        registry = VoiceRegistry(base_sha256="ab" * 32, own=UnlockedVoices([room, other], on_gone=lambda: gone.append("gone")))
+        assert [voice.id for voice in registry.voices() if voice.kind == "own"] == ["mei", "li"]
+        registry.get("mei")
+        with Vault(home, device_secret_source=DeviceSecretSource(custody=Custody.FILE), cost=CHEAP) as elsewhere:
+            elsewhere.revoke(room.speaker_id)
+        with pytest.raises(UsageError, match="locked"):
+            registry.get("mei")
+        assert [voice.id for voice in registry.voices() if voice.kind == "own"] == ["li"]
+        assert gone == ["gone"]
+
+
+def test_a_voice_that_was_locked_is_gone_at_once(room: SpeakerRoom) -> None:
+    gone: list[str] = []
+    own = UnlockedVoices([room], on_gone=lambda: gone.append("gone"))
+    assert [voice.id for voice in own()] == ["mei"]
+    room.vault.close()
+    assert own() == own() == ()
+    assert gone == ["gone"]
+
+
+def test_damage_is_told_and_not_taken_for_a_locked_voice(room: SpeakerRoom, home: Path) -> None:
+    own = UnlockedVoices([room], on_gone=lambda: None)
+    (index,) = home.glob("vault/**/index")
+    index.write_bytes(b"HTV1" + bytes(40))
+    with pytest.raises(DamagedVaultError):
+        own()
