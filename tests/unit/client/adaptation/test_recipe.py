@@ -39,7 +39,8 @@ class _ClosingLid(MemoryStore):
 
 @pytest.fixture(scope="module")
 def takes() -> list[EnrolmentTake]:
-    rows = [row for row in csv.DictReader((SAMPLE / "takes.csv").open(encoding="utf-8")) if row["split"] == "enrol"][:4]
+    with (SAMPLE / "takes.csv").open(encoding="utf-8") as table:
+        rows = [row for row in csv.DictReader(table) if row["split"] == "enrol"][:4]
     sounds = [decode(SAMPLE / row["file"]) for row in rows]
     return [
         EnrolmentTake(samples=sound.samples, sample_rate_hz=sound.sample_rate_hz, text=row["text"], language="it")

@@ -134,7 +134,12 @@ def test_spectral_distance_is_nought_for_equal_sounds_and_blind_above_the_band()
     whistle = 0.05 * torch.sin(torch.arange(sound.shape[1]) * (2 * torch.pi * 9000 / RATE))
     hiss = 0.05 * torch.randn(sound.shape, generator=generator)
     assert float(distance.multi_resolution(sound + whistle, sound)) < 0.1 * float(distance.multi_resolution(sound + hiss, sound))
-    assert float(distance.tone(distance.tone_of(sound), distance.tone_of(2 * sound))) < 0.01
+    assert float(distance.tone(distance.tone_of(hiss), distance.tone_of(2 * hiss))) < 0.01  # level is not tone
+    assert float(distance.tone(distance.tone_of(hiss), distance.tone_of(sound))) > 0.5
+    assert float(distance.articulation(sound, 3 * sound)) < 0.05  # nor articulation
+    late = torch.roll(torch.cat([sound[:, :12_000], torch.zeros(1, 12_000)], dim=1), 6000, dims=1)
+    early = torch.cat([sound[:, :12_000], torch.zeros(1, 12_000)], dim=1)
+    assert float(distance.articulation(early, late)) > 0.5
 
 
 @pytest.mark.parametrize(
