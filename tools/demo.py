@@ -149,7 +149,7 @@ def make(person: Person, *, pin: Path, canaries: Iterable[bytes]) -> None:
     for file, text in person.sentences:
         spoken = hometone(["say", person.name, text, "--out", str(OUTPUT / file)], pin=pin)
         say(f"    {file}: {spoken['seconds']} s of speech in {spoken['wall_s']} s")
-    say(f"{person.name}: judging the voice beside the real takes")
+    say(f"{person.name}: judging the voice by three sentences beside the real takes")
     hometone(["evaluate", person.name, "--quick", "--html", str(OUTPUT / f"report-{person.name}.html")], pin=pin)
 
 

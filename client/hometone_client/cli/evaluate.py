@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 import typer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hometone_client.speaking import Sessions
     from hometone_client.voices import VoiceParameters
 
+QUICK_SENTENCES: Final = 3  # of ten
 EPILOG = """\b
 Examples:
   hometone evaluate mei
@@ -30,8 +31,8 @@ Examples:
   hometone evaluate mei --quick --json
 
 Speaks sentences that the voice has never read and sets likeness, errors, quality, spectrum, pitch and rate beside takes that were kept back
-(take add --held-out). Without --quick the nearest mixture of stock voices speaks them too, unadapted, as the floor. A report holds figures
-and synthetic speech, no recording."""
+(take add --held-out). Without --quick it speaks ten of each language, and the nearest mixture of stock voices speaks them too, unadapted,
+as the floor. Three sentences say whether a voice works, not how good it is. A report holds figures and synthetic speech, no recording."""
 
 
 def held_out_clips(room: SpeakerRoom) -> "list[Clip]":
@@ -97,7 +98,11 @@ def register(app: typer.Typer) -> None:
             list[str] | None, typer.Option(help="Speak the sentences of this language; repeatable. Default: her own.")
         ] = None,
         quick: Annotated[
-            bool, typer.Option("--quick", help="Leave out the comparison with the unadapted mixture of stock voices.")
+            bool,
+            typer.Option(
+                "--quick",
+                help=f"{QUICK_SENTENCES} sentences of each language, and no comparison with the unadapted mixture of stock voices.",
+            ),
         ] = False,
         pin_file: PinFile = None,
     ) -> None:
@@ -127,6 +132,7 @@ def register(app: typer.Typer) -> None:
                 takes=takes,
                 yardsticks=yardsticks,
                 baseline=baseline,
+                sentences=QUICK_SENTENCES if quick else None,
                 facts=facts_of(room.voice_record()),
                 progress=lambda done, total: line.update(done / total * 0.5),
             )

@@ -116,6 +116,7 @@ def evaluate_voice(
     yardsticks: Yardsticks,
     stock: Mapping[str, Sequence[Floats]] | None = None,
     baseline: Speak | None = None,
+    sentences: int | None = None,
     facts: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -130,16 +131,19 @@ def evaluate_voice(
         yardsticks: What to measure with; brings the recogniser.
         stock: Embeddings of some utterances of each stock voice by name, for the floor of likeness.
         baseline: An unadapted voice that speaks the same sentences, for the floor of everything else.
+        sentences: How many of each language's sentences are spoken, at least one; all by default.
         facts: Further facts for the report, by name.
         progress: Told after each sentence of each voice.
         clock: The time.
 
     Raises:
-        UsageError: No language, no take, or a language without sentences.
+        UsageError: No language, no take, a language without sentences, or fewer than one sentence.
         AudioError: A take holds no sound.
         ModelError: Weights are missing.
     """
-    texts = [(text, language) for language in languages for text in held_out_sentences(language)]
+    if sentences is not None and sentences < 1:
+        raise UsageError("a voice cannot be judged by no sentence", hint="choose one or more for each language")
+    texts = [(text, language) for language in languages for text in held_out_sentences(language)[:sentences]]
     if not texts:
         raise UsageError("no language to evaluate was chosen", hint="name at least one language")
     if not takes:

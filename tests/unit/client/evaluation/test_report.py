@@ -144,12 +144,33 @@ def test_a_voice_is_spoken_measured_and_compared() -> None:
     assert "f0_median" in found.to_table()
 
 
+def test_a_limit_of_sentences_holds_for_each_language() -> None:
+    spoken: list[tuple[str, str]] = []
+
+    def speak(text: str, language: str) -> np.ndarray:
+        spoken.append((text, language))
+        return buzz(200.0)
+
+    found = evaluate_voice(
+        speak,
+        voice="buzz",
+        languages=["en", "mixed"],
+        takes=[Clip(buzz(190.0), 24000, "first take", "en"), Clip(buzz(190.0), 24000, "second take", "en")],
+        yardsticks=Yardsticks(measures=frozenset({"pitch"})),
+        sentences=3,
+    )
+    assert spoken == [(text, language) for language in ("en", "mixed") for text in held_out_sentences(language)[:3]]
+    assert [(sentence.text, sentence.language) for sentence in found.sentences] == spoken
+
+
 def test_nothing_to_compare_is_said() -> None:
     yardsticks = Yardsticks(measures=frozenset({"pitch"}))
     with pytest.raises(UsageError):
         evaluate_voice(lambda _text, _language: buzz(200.0), voice="x", languages=["en"], takes=[], yardsticks=yardsticks)
     with pytest.raises(UsageError):
         yardsticks.measure([])
+    with pytest.raises(UsageError, match="no sentence"):
+        evaluate_voice(lambda *_: buzz(200.0), voice="x", languages=["en"], takes=[], yardsticks=yardsticks, sentences=0)
 
 
 def test_memory_is_counted_in_bytes() -> None:
