@@ -33,7 +33,7 @@ from hometone_client.speakers.canaries import scan
 
 ROOT = Path(__file__).resolve().parent.parent
 TAKE = ROOT / "sample" / "allison" / "enrol-02.flac"
-WORDS = "The passwords you entered and re-entered did not match."
+WORDS = "I am sorry, that's not a valid extension. Please try again."
 STEPS = ("enroll", "take", "train", "say", "revoke")
 
 
