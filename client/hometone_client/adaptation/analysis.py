@@ -1,4 +1,4 @@
-"""What the base voice knows a recording by: F0 and energy at 80 Hz, level, bandwidth.
+"""What the base voice knows a recording by: F0 and energy at 80 Hz.
 
 F0 is WORLD's harvest (Morise 2017) every 12.5 ms. Energy is Kokoro's N: the log of the norm of a power mel spectrum (80 bands of a 16
 kHz HTK filterbank, transform 2048, window 1200, hop 300, applied to sound at 24 kHz as Kokoro's training did).
@@ -14,7 +14,6 @@ from hometone_client.base.runtime import F0_HOP, SAMPLE_RATE_HZ
 Floats = NDArray[np.float32]
 
 F0_FLOOR_HZ, F0_CEILING_HZ = 55.0, 600.0
-ENERGY_80TH_PERCENTILE = 8.1  # of the base's own voices; recordings are brought to it
 _FFT, _WINDOW, _BANDS, _BANK_RATE_HZ = 2048, 1200, 80, 16_000
 
 
@@ -53,9 +52,3 @@ def energy_curve(samples: Floats) -> Floats:
     spectra = np.abs(np.fft.rfft(sliding_window_view(padded, _FFT)[::F0_HOP][:frames] * window, axis=1)) ** 2
     log_mel = (np.log(1e-5 + spectra @ _BANK.T) + 4) / 4
     return np.asarray(np.log(np.linalg.norm(np.exp(log_mel * 4 - 4), axis=1) + 1e-9), dtype=np.float32)
-
-
-def level_gain(samples: Floats) -> float:
-    """Factor that brings the 80th percentile of the energy to the base's own (N grows by 2 ln(gain))."""
-    curve = energy_curve(samples)
-    return float(np.exp((ENERGY_80TH_PERCENTILE - np.percentile(curve, 80)) / 2))

@@ -85,7 +85,6 @@ class _Heard:
     """What listening found."""
 
     takes: list[EnrolmentTake]
-    embeddings: Floats  # [takes, 256]
     centroid: Floats
     language: str
     bandwidth_hz: float
@@ -248,7 +247,7 @@ def _listen(takes: Sequence[EnrolmentTake], encoder: SpeakerEncoder) -> _Heard:
     band = min(
         min(t.sample_rate_hz for t in short) / 2, ltas.bandwidth_hz(ltas.average_spectrum([(t.samples, t.sample_rate_hz) for t in short]))
     )
-    return _Heard(short, embeddings, centroid, language, float(band), nearest_mixture(centroid))
+    return _Heard(short, centroid, language, float(band), nearest_mixture(centroid))
 
 
 def _tokens(frontend: Frontend, take: EnrolmentTake) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ For every strength the voice speaks the same sentences; the recogniser writes th
 held out. The near mixture of stock voices, which has learnt nothing, is the standard for intelligibility.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,3 @@ def choose(trials: Sequence[Trial], standard: float | None) -> Trial:
     if fitting:
         return max(fitting, key=lambda trial: trial.likeness)
     return min(trials, key=lambda trial: (trial.errors, -trial.likeness))
-
-
-Speak = Callable[[Sentence], Floats]

@@ -40,12 +40,6 @@ def load_torch_base(folder: Path) -> TorchBase:
     return TorchBase(language, decoder)
 
 
-def onnx_layout(name: str, weight: Tensor, module: nn.Module) -> np.ndarray:
-    """A torch parameter as the ONNX graphs store it: linear weights [in, out]; everything else as it is."""
-    array = weight.detach().float().cpu().numpy()
-    return array.T.copy() if isinstance(module, nn.Linear) and name.endswith("weight") else array
-
-
 def _fill(root: nn.Module, prefix: str, stored: dict[str, Tensor], unused: set[str]) -> None:
     for path, module in root.named_modules():
         full = f"{prefix}{path}" if path else prefix.rstrip(".")
