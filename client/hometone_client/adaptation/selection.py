@@ -1,7 +1,7 @@
 """Chooses how much of what was learnt a voice keeps: as much likeness as the words can bear.
 
-For every strength the voice speaks the same sentences; the recogniser writes them down; likeness is measured against takes that were
-held out. The near mixture of stock voices, which has learnt nothing, is the standard for intelligibility.
+For every strength the voice speaks the same sentences of the enrolment; the recogniser writes them down; likeness is measured against the
+centroid of the enrolment. The near mixture of stock voices, which has learnt nothing, is the standard for intelligibility.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Trial:
 
     Attributes:
         strength: Share of the learnt change that was kept.
-        likeness: Mean GE2E cosine of the utterances to the held-out centroid.
+        likeness: Mean GE2E cosine of the utterances to the centroid of the enrolment.
         errors: Character error rate by the recogniser, or None where there is none for the language.
         sounds: float32 at 24 kHz, one for each sentence.
     """

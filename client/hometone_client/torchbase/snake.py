@@ -1,7 +1,7 @@
 """AdaIN followed by the Snake activation, as one differentiable operation that works through the channels in cache-sized pieces.
 
-Written as separate torch operations these two take three quarters of the time of a training step on a laptop: each is a pass through
-main memory, twenty of them around every convolution. Here a few channels at a time go through all of it. With a per-channel scale and shift
+Written as separate torch operations each is a pass through main memory, twenty of them around every convolution. Here a few channels at a
+time go through all of it while they are in the cache. With a per-channel scale and shift
 
     y = a x + b,            a = (1 + gamma) / sigma,  b = beta - a mean           (AdaIN, arXiv 1703.06868, equation 8)
     z = y + sin(alpha y)^2 / alpha = y + (1 - cos(2 alpha y)) / (2 alpha)         (Snake, arXiv 2006.08195, equation 3)
