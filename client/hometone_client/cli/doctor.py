@@ -14,19 +14,33 @@ import typer
 from rich.table import Table
 
 from hometone_client.cli.session import Session
+from hometone_client.cli.terminal import Terminal
 from hometone_client.jobs.tiers import Tier, needed_mib
 from hometone_client.jobs.usage import available_mib
-from hometone_client.models import CATALOGUE, ensure, model_folder, verify_all
+from hometone_client.models import (
+    OFFICIAL_BASE,
+    ensure_entry,
+    entries_here,
+    install_official_base,
+    model_folder,
+    official_base_is_ready,
+    verify_all,
+)
 from hometone_keys import Custody, Vault
-from hometone_shared.errors import HometoneError, ModelError
+from hometone_shared.errors import HometoneError, ModelError, UsageError
 
 EPILOG = """\b
 Examples:
   hometone doctor
   hometone doctor --no-assemble --json
+  hometone doctor --base-from kokoro-v1_0.pth
 
 Public weights that are missing are assembled unless --no-assemble is given. The exit code is 0 when everything needed for making and
-speaking voices is there, 11 otherwise; a missing microphone or keyring is only said."""
+speaking voices is there, 11 otherwise; a missing microphone or keyring is only said.
+
+The base voice comes out of packages. Who has its official weights (kokoro-v1_0.pth of hexgrad/Kokoro-82M, 327 MB) can use those instead:
+--base-from takes the file, --fetch-base downloads it first and is the only thing here that opens a connection to another machine. Voices
+made before keep speaking on the base they were made on; trained again, a voice moves to the new one."""
 _NEEDED_DISK_GIB: Final = 2.0
 
 
@@ -124,21 +138,44 @@ def look_at_vault(home: Path) -> Finding:
 
 def look_at_models(*, assemble: bool, tell: Callable[[str], None]) -> Iterator[Finding]:
     """Public weights, byte for byte."""
+    entries = {entry.name: entry for entry in entries_here()}
     if assemble:
-        for name in CATALOGUE:
+        for entry in entries.values():
             try:
-                ensure(name, progress=tell)
+                ensure_entry(entry, folder=model_folder(), progress=tell)
             except ModelError as error:
-                yield Finding(name, "missing", error.message, error.hint)
+                yield Finding(entry.name, "missing", error.message, error.hint)
     for verification in verify_all():
-        entry = CATALOGUE[verification.name]
+        entry = entries[verification.name]
         well = verification.state == "ready"
         yield Finding(
             verification.name,
             "ok" if well else "missing",
             f"{entry.purpose}: {verification.state}",
-            "" if well else "hometone doctor assembles it",
+            "" if well else verification.detail if verification.state == "no source" else "hometone doctor assembles it",
         )
+
+
+def install_base(terminal: Terminal, *, base_from: Path | None, fetch_base: bool) -> None:
+    """Put the official base voice into the model folder, out of a file or downloaded.
+
+    Raises:
+        UsageError: Both ways were asked for.
+        ModelError: The file is not the official one, or the hub cannot be reached; nothing was changed.
+        StorageError: The model folder cannot be written.
+    """
+    if base_from is not None and fetch_base:
+        raise UsageError("the base voice comes from a file or from the hub, not from both", hint="leave out --base-from or --fetch-base")
+    if base_from is not None:
+        install_official_base(base_from, progress=terminal.line)
+    elif fetch_base and not official_base_is_ready():
+        from hometone_client.models.hub import downloaded_checkpoint
+
+        with downloaded_checkpoint(model_folder(), progress=terminal.line) as checkpoint:
+            install_official_base(checkpoint, progress=terminal.line)
+    if base_from is not None or fetch_base:
+        terminal.say("base-installed")
+        terminal.say("base-installed-voices")
 
 
 def register(app: typer.Typer) -> None:
@@ -148,10 +185,17 @@ def register(app: typer.Typer) -> None:
     def doctor(
         context: typer.Context,
         assemble: Annotated[bool, typer.Option("--assemble/--no-assemble", help="Assemble public weights that are missing.")] = True,
+        base_from: Annotated[
+            Path | None, typer.Option(help="Use the official base voice from this file, kokoro-v1_0.pth, from now on.")
+        ] = None,
+        fetch_base: Annotated[
+            bool, typer.Option("--fetch-base", help="Download the official base voice and use it from now on; opens a connection.")
+        ] = False,
     ) -> None:
         """Look at everything that making and speaking voices needs."""
         session: Session = context.obj
         terminal = session.terminal
+        install_base(terminal, base_from=base_from, fetch_base=fetch_base)
         findings = [
             look_at_python(),
             look_at_processor(),
@@ -170,7 +214,12 @@ def register(app: typer.Typer) -> None:
             table.add_row(
                 finding.name, terminal.words(f"state-{finding.state}"), f"{finding.words} {finding.hint and '- ' + finding.hint}".strip()
             )
-        values = {"findings": [asdict(finding) for finding in findings], "home": str(session.home), "models": str(model_folder())}
+        values = {
+            "findings": [asdict(finding) for finding in findings],
+            "home": str(session.home),
+            "models": str(model_folder()),
+            "base": "official" if OFFICIAL_BASE.name in {entry.name for entry in entries_here()} else "packages",
+        }
         if missing:
             if not terminal.as_json:
                 terminal.answer("doctor", values, table=table)

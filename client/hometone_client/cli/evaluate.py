@@ -123,7 +123,7 @@ def register(app: typer.Typer) -> None:
             sessions = Sessions(model_folder())
             baseline: Speak | None = None
             if not quick:
-                mixture = unadapted(takes=takes, base_sha256=sessions.base_sha256, languages=own.languages, yardsticks=yardsticks)
+                mixture = unadapted(takes=takes, base_sha256=own.base_sha256, languages=own.languages, yardsticks=yardsticks)
                 baseline = speaker_of(sessions, mixture)
             report = evaluate_voice(
                 speaker_of(sessions, own),

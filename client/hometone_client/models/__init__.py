@@ -1,6 +1,27 @@
 """Public third-party weights: the catalogue of what is used, and their assembly into the model folder."""
 
-from hometone_client.models.catalogue import CATALOGUE, ensure, verify_all
+from hometone_client.models.assembly import ensure as ensure_entry
+from hometone_client.models.catalogue import (
+    CATALOGUE,
+    OFFICIAL_BASE,
+    ensure,
+    entries_here,
+    install_official_base,
+    official_base_is_ready,
+    packages_base,
+    verify_all,
+)
 from hometone_client.models.folder import model_folder
 
-__all__ = ["CATALOGUE", "ensure", "model_folder", "verify_all"]
+__all__ = [
+    "CATALOGUE",
+    "OFFICIAL_BASE",
+    "ensure",
+    "ensure_entry",
+    "entries_here",
+    "install_official_base",
+    "model_folder",
+    "official_base_is_ready",
+    "packages_base",
+    "verify_all",
+]

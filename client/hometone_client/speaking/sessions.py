@@ -1,7 +1,8 @@
 """Keeps the loaded graphs of the voices spoken last, so that a second sentence does not wait for loading.
 
 What it does: one `BaseRuntime` for each set of weights. Voices that change no weights (all stock voices, zero-shot ones) share the plain
-base's. What it may see: voice parameters while they are being merged; afterwards it keeps sessions only. What it must never do: outlive a
+base's. Where the official base voice has taken the place of the packages' one, voices made before go on speaking through the latter. What
+it may see: voice parameters while they are being merged; afterwards it keeps sessions only. What it must never do: outlive a
 revocation. Whoever revokes or locks a voice calls `forget`, and a session is closed as soon as nobody speaks with it any more.
 """
 
@@ -12,7 +13,7 @@ from typing import Final
 
 from hometone_client.base.parameters import base_hash, load_parameters
 from hometone_client.base.runtime import BaseRuntime
-from hometone_client.models import ensure
+from hometone_client.models import ensure, packages_base
 from hometone_client.text import Frontend
 from hometone_client.voices.parameters import VoiceParameters
 from hometone_shared.errors import ModelError
@@ -35,6 +36,7 @@ class Sessions:
         Raises:
             ModelError: The base is not there and cannot be assembled.
         """
+        self._models = models
         self._folder = ensure(BASE_NAME, folder=models)
         self._threads = threads
         self._limit = limit
@@ -49,17 +51,25 @@ class Sessions:
         Raises:
             ModelError: The voice belongs to another base.
         """
-        if voice.base_sha256 != self.base_sha256:
-            raise ModelError("this voice was made for another base voice", hint="train the voice again on this computer")
+        folder = self._folder_of(voice)
         key = voice.weights_digest()
         with self._lock:
             if key not in self._loaded:
                 while len(self._loaded) >= self._limit:
                     self._loaded.popitem(last=False)
-                replacements = voice.merged_weights(load_parameters(self._folder).__getitem__) if voice.weight_deltas else None
-                self._loaded[key] = BaseRuntime(self._folder, replacements=replacements, threads=self._threads)
+                replacements = voice.merged_weights(load_parameters(folder).__getitem__) if voice.weight_deltas else None
+                self._loaded[key] = BaseRuntime(folder, replacements=replacements, threads=self._threads)
             self._loaded.move_to_end(key)
             return self._loaded[key]
+
+    def _folder_of(self, voice: VoiceParameters) -> Path:
+        """Return the base that a voice was made on: the one in use, or the one it took the place of."""
+        if voice.base_sha256 == self.base_sha256:
+            return self._folder
+        before = packages_base(folder=self._models)
+        if voice.base_sha256 == base_hash(before):
+            return before
+        raise ModelError("this voice was made for another base voice", hint="train the voice again on this computer")
 
     def forget(self) -> None:
         """Drop every loaded session; the next sentence loads again."""
