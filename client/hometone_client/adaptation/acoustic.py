@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hometone_client.adaptation.analysis import Floats
+from hometone_client.adaptation.learnt import Learnt
 from hometone_client.adaptation.low_rank import LowRankConv1d
+from hometone_client.adaptation.material import Line
 from hometone_client.adaptation.preparation import Phrase
 from hometone_client.adaptation.speaker_loss import TorchSpeakerEncoder
 from hometone_client.adaptation.spectral_losses import SpectralDistance
-from hometone_client.base.runtime import CONTENT_HOP, DEFAULT_NOISE_SCALE, UNVOICED_NOISE, VOICED_HZ, VOICED_NOISE, Prosody
+from hometone_client.base.runtime import CONTENT_HOP, DEFAULT_NOISE_SCALE, UNVOICED_NOISE, VOICED_HZ, VOICED_NOISE
 from hometone_client.torchbase.decoder import F0_HOP, Decoder
 from hometone_client.torchbase.layers import AdaIN1d
 from hometone_client.torchbase.prosody import LanguagePart, stretch
@@ -30,7 +32,7 @@ from hometone_client.torchbase.prosody import LanguagePart, stretch
 class AcousticSettings:
     """How the acoustic part is fine-tuned; the defaults are the recipe (docs/adaptation.md has the table of attempts)."""
 
-    steps: int = 60
+    steps: int = 40
     crops: int = 2
     crop_frames: int = 72  # 1.8 s at 40 Hz
     rank: int = 8
@@ -81,13 +83,13 @@ class CropSource:
         return cls(content, f0, energy, sound, recorded=True)
 
     @classmethod
-    def of_prosody(cls, spoken: Sequence[Prosody], sounds: Sequence[Floats]) -> "CropSource":
-        """Sentences as the language part would speak them, and what the unadapted decoder makes of each, float32 [n]."""
+    def of_lines(cls, lines: Sequence[Line]) -> "CropSource":
+        """Sentences as the base speaks them."""
         return cls(
-            [torch.from_numpy(p.content[0]) for p in spoken],
-            [torch.from_numpy(p.f0_hz) for p in spoken],
-            [torch.from_numpy(p.energy) for p in spoken],
-            [torch.from_numpy(sound) for sound in sounds],
+            [torch.from_numpy(line.prosody.content[0]) for line in lines],
+            [torch.from_numpy(line.prosody.f0_hz) for line in lines],
+            [torch.from_numpy(line.prosody.energy) for line in lines],
+            [torch.from_numpy(line.sound) for line in lines],
             recorded=False,
         )
 
@@ -119,21 +121,6 @@ class CropSource:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """Changes against the base and the starting style.
-
-    Attributes:
-        style: float32 [128], of the decoder half.
-        shifts: AdaIN shifts, parameter name -> float32 of the parameter's shape.
-        low_rank: Parameter name -> factors a float32 [out, r] and b float32 [r, in, kernel].
-    """
-
-    style: Floats
-    shifts: dict[str, Floats]
-    low_rank: dict[str, tuple[Floats, Floats]]
-
-
 class AcousticTrainer:
     """Owns the trainable parts; `step` makes one step, `delta` reads out what was learnt."""
 
@@ -149,6 +136,7 @@ class AcousticTrainer:
         tone_goal: Tensor,
         distance: SpectralDistance,
         tone_filter: Floats,
+        loudness: float,
         settings: AcousticSettings,
         seed: int = 0,
     ) -> None:
@@ -164,6 +152,8 @@ class AcousticTrainer:
             tone_goal: From `SpectralDistance.tone_of` over all recordings.
             distance: Spectral distances within the recordings' band.
             tone_filter: float32 [odd], applied to what the decoder makes.
+            loudness: Factor from the decoder's level to the one at which the voice will be heard, and `goal` was: the likeness network
+            takes another level for another voice.
             settings: How.
             seed: Of crops, noise and the low-rank factors; the crops of a step depend on the seed and the number of the step alone.
         """
@@ -174,6 +164,7 @@ class AcousticTrainer:
         self.goal, self.tone_goal, self.distance = torch.from_numpy(goal), tone_goal, distance
         self.merge_norm = float(decoder.generator.m_source.l_linear.weight.norm())
         self.tone_filter = torch.from_numpy(tone_filter.copy()).flip(0)[None, None]
+        self.loudness = loudness
         self.done = 0
         self.start_shift: dict[str, Tensor] = {}
         self.shifts: dict[str, nn.Parameter] = {}
@@ -250,7 +241,7 @@ class AcousticTrainer:
 
     def losses(self, made: Tensor, crop: Crop) -> dict[str, Tensor]:
         """Unweighted losses of one crop."""
-        windows = self.speaker(made)[0]
+        windows = self.speaker(made * self.loudness)[0]
         s = self.settings
         mixed = functional.normalize((1 - s.memory_share) * self.memory + s.memory_share * windows.mean(dim=0), dim=0)
         result = {"likeness": (1 - windows @ self.goal).mean(), "centre": (1 - mixed @ self.goal) / s.memory_share}
@@ -312,7 +303,7 @@ class AcousticTrainer:
                 made = self.render(crop)
                 self.memory = goal
                 found.append(self.losses(made, crop))
-                windows.append(self.speaker(made)[0].mean(dim=0))
+                windows.append(self.speaker(made * self.loudness)[0].mean(dim=0))
         names = {name for losses in found for name in losses} - {"centre"}
         mean = {name: torch.stack([losses[name] for losses in found if name in losses]).mean() for name in sorted(names)}
         mean["centre"] = 1 - functional.normalize(torch.stack(windows).mean(dim=0), dim=0) @ goal

@@ -2,6 +2,9 @@
 
 Each of them has one number or one curve that no gradient is needed for: the median and spread of F0 (a map on a logarithmic axis), the
 speaking rate (a length scale), the long-term average spectrum (a linear-phase filter), the level.
+
+The level is part of how alike two recordings sound, to people and to networks: the same real takes 6 dB softer lose 0.01 to 0.03 of
+likeness, 9 dB softer 0.02 to 0.05 (docs/results.md). A voice therefore speaks as loud as its owner's recordings, within limits.
 """
 
 import itertools
@@ -12,13 +15,15 @@ from numpy.typing import NDArray
 
 from hometone_client.adaptation.analysis import F0_FLOOR_HZ, Floats
 from hometone_client.base.runtime import SAMPLE_RATE_HZ
+from hometone_client.evaluation import ltas
 from hometone_client.takes.segmentation import detect
-from hometone_client.voices.parameters import F0Map
+from hometone_client.voices.parameters import GAIN_RANGE_DB, F0Map
 
 TAPS = 513
 TONE_LIMIT_DB = 12.0
 RANGE_LIMITS = (0.7, 1.4)
 PACE_LIMITS = (0.75, 1.35)
+LEVEL_LIMITS_DBFS = (-26.0, -16.0)  # a faint recording must not make a voice nobody hears, a loud one none that is all limiter
 _THIRD_OCTAVE = 2.0 ** (1.0 / 3.0)
 
 
@@ -49,6 +54,37 @@ def pace(real: Sequence[tuple[Floats, int]], made: Sequence[tuple[Floats, int]])
     """
     spoken, synthesised = (sum(detect(samples, rate).speech_s for samples, rate in sounds) for sounds in (real, made))
     return float(np.clip(spoken / max(synthesised, 1e-3), *PACE_LIMITS))
+
+
+def speech_level_dbfs(sounds: Sequence[tuple[Floats, int]]) -> float:
+    """Level of the speech that the voice detector finds in some sounds, all together; a full-scale sine has -3 dBFS.
+
+    Args:
+        sounds: Samples, float32 [n], and their rate.
+    """
+    power = seconds = 0.0
+    for samples, rate in sounds:
+        for segment in detect(samples, rate).speech:
+            piece = samples[round(segment.start_s * rate) : round(segment.end_s * rate)].astype(np.float64)
+            power += float(np.square(piece).sum()) / rate
+            seconds += piece.size / rate
+    return 10.0 * float(np.log10(max(power / max(seconds, 1e-3), 1e-10)))
+
+
+def own_level_dbfs(takes: Sequence[tuple[Floats, int]]) -> float:
+    """How loud a voice is to speak: as loud as these recordings of its owner, within limits."""
+    return float(np.clip(speech_level_dbfs(takes), *LEVEL_LIMITS_DBFS))
+
+
+def gain_db(sounds: Sequence[Floats], level_dbfs: float) -> float:
+    """Gain that brings the speech in sounds at 24 kHz, float32 [n], to a level; within what a voice may hold."""
+    return float(np.clip(level_dbfs - speech_level_dbfs([(sound, SAMPLE_RATE_HZ) for sound in sounds]), *GAIN_RANGE_DB))
+
+
+def tone_towards(spectrum: NDArray[np.float64], sounds: Sequence[Floats], *, bandwidth_hz: float) -> Floats:
+    """Tone filter that brings sounds at 24 kHz to a long-term spectrum as `evaluation.ltas` measures it."""
+    made = ltas.average_spectrum([(sound, SAMPLE_RATE_HZ) for sound in sounds])
+    return tone_filter(spectrum, made, bin_hz=ltas.BIN_HZ, bandwidth_hz=bandwidth_hz)
 
 
 def tone_filter(real_power: NDArray[np.float64], made_power: NDArray[np.float64], *, bin_hz: float, bandwidth_hz: float) -> Floats:

@@ -1,9 +1,9 @@
 """Recordings of one speaker, made ready for adaptation. Nothing here is written anywhere.
 
-1. To 24 kHz; leading and trailing silence shortened to a tenth of a second.
-2. The text is spoken by a near mixture of stock voices, and the recording is aligned to that (`alignment`).
-3. Level: the recording's energy is brought to that of the synthesis.
-4. Takes without words, or whose alignment says that something else was spoken, serve for timbre alone.
+1. `analyse`: to 24 kHz; leading and trailing silence shortened to a tenth of a second; F0 and energy.
+2. `aligned_phrase`: the recording is aligned to the same words spoken by a near mixture of stock voices (`alignment`), and its energy
+   brought to the level the base expects.
+3. Takes without words, or whose alignment says that something else was spoken, serve for timbre alone.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hometone_client.adaptation.alignment import carry_durations, warp
 from hometone_client.adaptation.analysis import Floats, energy_curve, f0_curve
 from hometone_client.audio.resampling import resample
-from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ, BaseRuntime, Prosody
+from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ, Prosody
 from hometone_client.embedding.content import ContentEncoder
 
 MISREAD_DISTANCE = 0.55
@@ -37,7 +37,6 @@ class Phrase:
         tokens: Phoneme tokens with padding, or empty when the text is unknown or unreadable.
         durations: int64 [tokens] at 40 Hz summing up to T, or empty.
         distance: Mean alignment distance, or NaN.
-        predicted: What the language part made of the same tokens in the near voice, or None.
     """
 
     samples: Floats
@@ -46,7 +45,6 @@ class Phrase:
     tokens: tuple[int, ...]
     durations: NDArray[np.int64]
     distance: float
-    predicted: Prosody | None
 
     @property
     def aligned(self) -> bool:
@@ -74,37 +72,55 @@ def trim(samples: Floats, rate_hz: int) -> Floats:
     return samples[max(0, loud[0] - edge) * hop : min(count, loud[-1] + 1 + edge) * hop]
 
 
-def prepare_phrase(
-    samples: Floats, rate_hz: int, tokens: Sequence[int], *, base: BaseRuntime, style: Floats, content: ContentEncoder
-) -> tuple[Phrase, Floats]:
-    """Align and level one recording of at most 15 s.
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysed:
+    """A recording as the base voice knows it: samples float32 [600 T] at 24 kHz, F0 in Hz and energy N, float32 [2T] each."""
 
-    Args:
-        samples: float32 [n], mono.
-        rate_hz: Of the samples.
-        tokens: Phoneme tokens of what is said, without padding; empty if unknown.
-        base: The base voice.
-        style: float32 [256], a voice near the speaker's.
-        content: Whisper's encoder.
+    samples: Floats
+    f0_hz: Floats
+    energy: Floats
 
-    Returns:
-        The phrase, and what the near voice made of the same words (float32 [n] at 24 kHz; empty if they are unknown).
-    """
+    @property
+    def frames(self) -> int:
+        """T, at 40 Hz."""
+        return int(self.samples.shape[0] // CONTENT_HOP)
+
+
+def analyse(samples: Floats, rate_hz: int) -> Analysed:
+    """Measure one recording of at most 15 s, float32 [n], mono."""
     sound = resample(trim(samples, rate_hz), from_hz=rate_hz, to_hz=SAMPLE_RATE_HZ)
     frames = sound.shape[0] // CONTENT_HOP
     sound = np.ascontiguousarray(sound[: frames * CONTENT_HOP], dtype=np.float32)
-    f0 = f0_curve(sound)[: 2 * frames]
-    energy = energy_curve(sound)[: 2 * frames]
-    durations, distance, goal = np.zeros(0, dtype=np.int64), float("nan"), TYPICAL_ENERGY
-    padded: tuple[int, ...] = ()
-    predicted, reference = None, np.zeros(0, dtype=np.float32)
-    if tokens and len(tokens) + 2 <= frames:
-        predicted = base.prosody(tokens, style)
-        reference = base.decode(predicted, style, seed=0)
-        goal = float(np.percentile(predicted.energy, 80))
-        positions, distance = warp(content.features(reference, SAMPLE_RATE_HZ), content.features(sound, SAMPLE_RATE_HZ))
-        durations = carry_durations(predicted.durations, positions, frames)
-        padded = (0, *tokens, 0)
-    gain = float(np.exp((goal - np.percentile(energy, 80)) / 2))
-    level = sound * np.float32(gain * np.exp(-ENERGY_OFFSET / 2))
-    return Phrase(level, f0, energy + np.float32(2 * np.log(gain)), padded, durations, distance, predicted), reference
+    return Analysed(sound, f0_curve(sound)[: 2 * frames], energy_curve(sound)[: 2 * frames])
+
+
+def speakable(tokens: Sequence[int], recording: Analysed) -> bool:
+    """Whether there are words, and the recording is long enough to hold them."""
+    return 0 < len(tokens) + 2 <= recording.frames
+
+
+def unaligned_phrase(recording: Analysed) -> Phrase:
+    """A phrase of unknown words, at a typical level."""
+    return _levelled(recording, TYPICAL_ENERGY, tokens=(), durations=np.zeros(0, dtype=np.int64), distance=float("nan"))
+
+
+def aligned_phrase(recording: Analysed, tokens: Sequence[int], *, predicted: Prosody, reference: Floats, content: ContentEncoder) -> Phrase:
+    """Align one recording to a synthesis of the same words, and level it.
+
+    Args:
+        recording: From `analyse`.
+        tokens: Phoneme tokens of what is said, without padding; `speakable`.
+        predicted: What the language part made of them in a near voice.
+        reference: float32 [n] at 24 kHz, how that sounds.
+        content: Whisper's encoder.
+    """
+    positions, distance = warp(content.features(reference, SAMPLE_RATE_HZ), content.features(recording.samples, SAMPLE_RATE_HZ))
+    durations = carry_durations(predicted.durations, positions, recording.frames)
+    goal = float(np.percentile(predicted.energy, 80))
+    return _levelled(recording, goal, tokens=(0, *tokens, 0), durations=durations, distance=distance)
+
+
+def _levelled(recording: Analysed, goal: float, *, tokens: tuple[int, ...], durations: NDArray[np.int64], distance: float) -> Phrase:
+    gain = float(np.exp((goal - np.percentile(recording.energy, 80)) / 2))
+    level = recording.samples * np.float32(gain * np.exp(-ENERGY_OFFSET / 2))
+    return Phrase(level, recording.f0_hz, recording.energy + np.float32(2 * np.log(gain)), tokens, durations, distance)

@@ -1,30 +1,32 @@
 """Chooses how much of what was learnt a voice keeps: as much likeness as the words can bear.
 
-For every strength the voice speaks the same sentences of the enrolment; the recogniser writes them down; likeness is measured against the
-centroid of the enrolment. The near mixture of stock voices, which has learnt nothing, is the standard for intelligibility.
+At every strength, the largest first, the voice speaks the same lines; the recogniser writes them down; likeness is measured against the
+centroid of the enrolment. The near mixture of stock voices, which has learnt nothing, is the standard for intelligibility. The first
+strength whose words are clear enough is kept; where none is, the one with the fewest errors.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from hometone_client.adaptation import calibration
 from hometone_client.adaptation.analysis import Floats
-from hometone_client.base.runtime import SAMPLE_RATE_HZ
+from hometone_client.adaptation.enrolment import Enrolment
+from hometone_client.adaptation.learnt import Learnt
+from hometone_client.adaptation.material import Line, Words
+from hometone_client.base.parameters import load_parameters
+from hometone_client.base.runtime import SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.embedding.ge2e import SpeakerEncoder
+from hometone_client.speaking.finishing import filtered, limited
 from hometone_client.takes.agreement import error_rate, units
+from hometone_client.takes.transcription import Transcriber
+from hometone_client.voices.parameters import VoiceParameters
 
 # More errors than the mixture makes, in characters (words of five letters: about one word in a hundred).
 ALLOWED_ERRORS = 0.006
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """What a trial speaks."""
-
-    text: str
-    language: str
-    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Trial:
     sounds: list[Floats]
 
 
-def character_errors(sentences: Sequence[Sentence], heard: Sequence[str]) -> float:
+def character_errors(sentences: Sequence[Words], heard: Sequence[str]) -> float:
     """Errors over all sentences, characters as units."""
     wrong = total = 0.0
     for sentence, text in zip(sentences, heard, strict=True):
@@ -62,11 +64,77 @@ def likeness(encoder: SpeakerEncoder, sounds: Sequence[Floats], centroid: Floats
     return float(np.mean([encoder.embed(sound, SAMPLE_RATE_HZ) @ centroid for sound in sounds]))
 
 
-def choose(trials: Sequence[Trial], standard: float | None) -> Trial:
-    """The most alike of those within the allowed errors; if there is none, the one with the fewest errors."""
-    if standard is None or any(trial.errors is None for trial in trials):
-        return max(trials, key=lambda trial: trial.likeness)
-    fitting = [trial for trial in trials if trial.errors is not None and trial.errors <= standard + ALLOWED_ERRORS]
-    if fitting:
-        return max(fitting, key=lambda trial: trial.likeness)
+def choose(trials: Sequence[Trial], standard: float | None) -> Trial | None:
+    """The first that is within the allowed errors (or the first of all, where errors are not counted); None if there is none yet."""
+    return next((t for t in trials if t.errors is None or standard is None or t.errors <= standard + ALLOWED_ERRORS), None)
+
+
+def fewest_errors(trials: Sequence[Trial]) -> Trial:
+    """The clearest; the more alike of equals."""
     return min(trials, key=lambda trial: (trial.errors, -trial.likeness))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was tried, what the unadapted mixture's errors are, and which trial won."""
+
+    best: Trial
+    trials: list[Trial]
+    standard: float | None
+
+
+class Selection:
+    """Tries strengths of one learnt voice on some lines."""
+
+    def __init__(
+        self, lines: Sequence[Line], enrolment: Enrolment, *, base: Path, encoder: SpeakerEncoder, recogniser: Transcriber
+    ) -> None:
+        """Keep what all trials share.
+
+        Args:
+            lines: What is spoken.
+            enrolment: Whose voice it should be.
+            base: Folder of the base voice.
+            encoder: Judges likeness.
+            recogniser: Judges words.
+        """
+        self._lines, self._enrolment, self._base = lines, enrolment, base
+        self._encoder, self._recogniser = encoder, recogniser
+
+    def choose(self, draft: VoiceParameters, learnt: Learnt, *, strengths: Sequence[float], told: Callable[[float], None]) -> Chosen:
+        """Try strengths in turn until one is clear enough.
+
+        Args:
+            draft: The voice without what was learnt.
+            learnt: What was learnt.
+            strengths: Shares of it, the wanted one first. A single one is only spoken, its words are not counted.
+            told: Called with the fraction done.
+        """
+        several = len(strengths) > 1
+        standard = self._errors([line.sound for line in self._lines]) if several else None
+        trials: list[Trial] = []
+        for number, strength in enumerate(strengths):
+            told((number + 1) / (len(strengths) + 1))
+            trials.append(self._tried(learnt.applied(draft, strength=strength), strength, counted=several))
+            if (found := choose(trials, standard)) is not None:
+                return Chosen(found, trials, standard)
+        return Chosen(fewest_errors(trials), trials, standard)
+
+    def _tried(self, voice: VoiceParameters, strength: float, *, counted: bool) -> Trial:
+        runtime = BaseRuntime(self._base, replacements=voice.merged_weights(load_parameters(self._base).__getitem__))
+        sounds = []
+        for line in self._lines:
+            prosody = runtime.prosody(line.words.tokens, voice.style, length_scale=voice.length_scale)
+            sounds.append(runtime.decode(dataclasses.replace(prosody, f0_hz=voice.f0_map(prosody.f0_hz)), voice.style, seed=0))
+        coloured = [filtered(sound, voice.tone_filter, delay=voice.tone_delay) for sound in sounds]
+        loudness = np.float32(10 ** (calibration.gain_db(coloured, self._enrolment.level_dbfs) / 20))
+        heard = [limited(sound * loudness) for sound in coloured]
+        alike = likeness(self._encoder, heard, self._enrolment.centroid)
+        return Trial(strength, alike, self._errors(heard) if counted else None, sounds)
+
+    def _errors(self, sounds: Sequence[Floats]) -> float:
+        heard = [
+            self._recogniser.transcribe(sound, SAMPLE_RATE_HZ, language=line.words.language.partition("-")[0]).text
+            for sound, line in zip(sounds, self._lines, strict=True)
+        ]
+        return round(character_errors([line.words for line in self._lines], heard), 4)

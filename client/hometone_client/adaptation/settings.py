@@ -6,7 +6,7 @@ from typing import Self
 from hometone_client.adaptation.acoustic import AcousticSettings
 from hometone_shared.errors import UsageError
 
-RECIPE = "mixture-finetune-1"
+RECIPE = "mixture-finetune-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,15 +15,16 @@ class AdaptationSettings:
 
     Attributes:
         acoustic: Fine-tuning of the acoustic part.
-        strengths: How much of what was learnt is tried when the trade between likeness and intelligibility is chosen; the first is
-        preferred. check_every: Steps between looks at the held-out takes (and between saves).
+        strengths: How much of what was learnt is tried when the trade between likeness and intelligibility is chosen; the first whose
+            words are clear enough is kept.
+        check_every: Steps between looks at the held-out takes (and between saves).
         patience: Looks without improvement before it stops.
         trial_s: Seconds of speech synthesised for each strength.
     """
 
     acoustic: AcousticSettings = field(default_factory=AcousticSettings)
     strengths: tuple[float, ...] = (1.0, 0.6)
-    check_every: int = 15
+    check_every: int = 10
     patience: int = 3
     trial_s: float = 22.0
 

@@ -18,6 +18,7 @@ from hometone_shared.errors import AudioError
 
 LOWEST_HZ = 100.0
 HIGHEST_HZ = 7000.0
+BIN_HZ = 25.0
 
 _SAMPLE_RATE_HZ = 16000
 _FRAME = 640

@@ -1,7 +1,11 @@
 """The steps of adaptation, each alone and without a network."""
 
+import datetime as dt
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,17 +15,26 @@ from hometone_client.adaptation import AdaptationSettings, calibration
 from hometone_client.adaptation.alignment import carry_durations, warp
 from hometone_client.adaptation.analysis import energy_curve, f0_curve
 from hometone_client.adaptation.checkpoint import MemoryStore, fingerprint, pack, unpack
+from hometone_client.adaptation.learnt import Learnt
 from hometone_client.adaptation.low_rank import LowRankConv1d
+from hometone_client.adaptation.material import Words
 from hometone_client.adaptation.mixture import nearest_mixture, stock_embeddings
 from hometone_client.adaptation.preparation import trim
 from hometone_client.adaptation.progress import STAGES, Progress, ProgressReporter
-from hometone_client.adaptation.selection import Sentence, Trial, character_errors, choose
+from hometone_client.adaptation.selection import Trial, character_errors, choose, fewest_errors
 from hometone_client.adaptation.spectral_losses import SpectralDistance
+from hometone_client.audio.resampling import resample
 from hometone_client.base.styles import stock_names
-from hometone_client.voices.parameters import LowRankDelta
+from hometone_client.voices.parameters import LowRankDelta, VoiceParameters
 from hometone_shared.errors import UsageError
 
 RATE = 24_000
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    samples, rate = soundfile.read(Path(__file__).parents[4] / "sample" / "allison" / "enrol-02.flac", dtype="float32")
+    return resample(samples, from_hz=rate, to_hz=RATE)
 
 
 def tone(hz: float, seconds: float, level: float = 0.2) -> np.ndarray:
@@ -144,15 +157,54 @@ def test_spectral_distance_is_nought_for_equal_sounds_and_blind_above_the_band()
 
 @pytest.mark.parametrize(
     ("errors", "standard", "chosen"),
-    [((0.02, 0.02), 0.02, 1.0), ((0.10, 0.02), 0.02, 0.75), ((0.10, 0.08), 0.02, 0.75), ((None, None), None, 1.0)],
+    [((0.02, 0.02), 0.02, 1.0), ((0.10, 0.02), 0.02, 0.75), ((0.10, 0.08), 0.02, None), ((None, None), None, 1.0)],
 )
-def test_likeness_is_kept_as_far_as_the_words_can_bear(errors: tuple[float | None, ...], standard: float | None, chosen: float) -> None:
+def test_likeness_is_kept_as_far_as_the_words_can_bear(
+    errors: tuple[float | None, ...], standard: float | None, chosen: float | None
+) -> None:
     trials = [Trial(strength, 0.8 + strength / 10, found, []) for strength, found in zip((1.0, 0.75), errors, strict=True)]
-    assert choose(trials, standard).strength == chosen
+    found = choose(trials, standard)
+    assert (found.strength if found else None) == chosen
+
+
+def test_where_no_strength_is_clear_enough_the_clearest_is_kept() -> None:
+    trials = [Trial(1.0, 0.9, 0.10, []), Trial(0.75, 0.88, 0.08, []), Trial(0.5, 0.85, 0.08, [])]
+    assert fewest_errors(trials).strength == 0.75
+
+
+def test_the_level_is_that_of_the_speech_and_not_of_the_pauses_around_it(speech: np.ndarray) -> None:
+    level = calibration.speech_level_dbfs([(speech, RATE)])
+    silence = np.zeros(2 * RATE, dtype=np.float32)
+    assert calibration.speech_level_dbfs([(np.concatenate([silence, speech, silence]), RATE)]) == pytest.approx(level, abs=0.7)
+    assert calibration.speech_level_dbfs([(speech / 2, RATE)]) == pytest.approx(level - 6.02, abs=0.3)
+    assert calibration.gain_db([speech / 2], level) == pytest.approx(6.02, abs=0.3)
+
+
+def test_a_faint_recording_makes_no_faint_voice_and_a_loud_one_no_deafening_one(speech: np.ndarray) -> None:
+    low, high = calibration.LEVEL_LIMITS_DBFS
+    assert calibration.own_level_dbfs([(speech / 100, RATE)]) == low
+    assert calibration.own_level_dbfs([(np.clip(speech * 30, -1, 1), RATE)]) == high
+    assert low < calibration.own_level_dbfs([(speech, RATE)]) < high
+
+
+def test_nothing_learnt_changes_nothing_and_half_changes_half() -> None:
+    voice = VoiceParameters(
+        style=np.zeros(256, dtype=np.float32), base_sha256="0" * 64, recipe="test-1", created=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    )
+    learnt = Learnt(
+        np.ones(128, dtype=np.float32),
+        {"decoder.norm": np.ones(3, dtype=np.float32)},
+        {"decoder.conv": (np.ones((4, 2), dtype=np.float32), np.ones((2, 5, 3), dtype=np.float32))},
+    )
+    unchanged, half = learnt.applied(voice, strength=0.0), learnt.applied(voice, strength=0.5)
+    np.testing.assert_array_equal(unchanged.style, voice.style)
+    np.testing.assert_array_equal(half.style, [*[0.5] * 128, *[0.0] * 128])
+    np.testing.assert_array_equal(half.weight_deltas["decoder.norm"].merged(np.zeros(3)), [0.5] * 3)
+    np.testing.assert_array_equal(half.weight_deltas["decoder.conv"].merged(np.zeros((4, 5, 3))), np.ones((4, 5, 3)))
 
 
 def test_character_errors_weigh_sentences_by_length() -> None:
-    sentences = [Sentence("今天天气很好", "zh", ()), Sentence("hello there", "en", ())]
+    sentences = [Words("今天天气很好", "zh", ()), Words("hello there", "en", ())]
     assert character_errors(sentences, ["今天天气很好。", "Hello, there!"]) == 0.0
     assert character_errors(sentences, ["今天天气", "hello there"]) == pytest.approx(2 / 16)
 
