@@ -24,8 +24,8 @@ import soundfile
 
 from hometone_client.adaptation import AdaptationSettings, EnrolmentTake, adapt
 from hometone_client.adaptation.checkpoint import MemoryStore
-from hometone_client.adaptation.mixture import TYPICAL_TOKENS, nearest_mixture
-from hometone_client.base.styles import stock_matrix, stock_names
+from hometone_client.adaptation.mixture import nearest_mixture
+from hometone_client.base.styles import TYPICAL_TOKENS, stock_style
 from hometone_client.embedding.ge2e import centroid
 from hometone_client.evaluation import yardsticks
 from hometone_client.evaluation.held_out import held_out_sentences, languages
@@ -75,7 +75,7 @@ def chinese(voice: VoiceParameters, count: int, sessions: Sessions, recognising:
         sentences = [(text, language) for text in held_out_sentences(language)[:count]]
         found[language] = {"voice": errors(spoken(voice, sentences, sessions), recognising)}
         for name in CHINESE_VOICES:
-            stock = plain(stock_matrix(TYPICAL_TOKENS)[stock_names().index(name)], voice.base_sha256)
+            stock = plain(stock_style(name, TYPICAL_TOKENS), voice.base_sha256)
             found[language][name] = errors(spoken(stock, sentences, sessions), recognising)
     return found
 
@@ -123,7 +123,7 @@ def main() -> None:
     measuring, sessions = yardsticks.Yardsticks(threads=2), Sessions(model_folder())
     recognising = yardsticks.Yardsticks(measures=frozenset({"errors"}), threads=2)
     synthetic = measuring.measure(spoken(made.voice, sentences, sessions))
-    mixture = nearest_mixture(centroid([measuring.encoder.embed(clip.samples, clip.rate) for clip in enrolment]))
+    mixture = nearest_mixture(centroid([measuring.encoder.embed(clip.samples, clip.rate) for clip in enrolment]), enrolment[0].language)
     unadapted = errors(spoken(plain(mixture.style, made.voice.base_sha256), sentences, sessions), recognising)
     figures = yardsticks.compare(synthetic, measuring.measure(held))
     others = chinese(made.voice, arguments.chinese, sessions, recognising) if arguments.chinese else {}

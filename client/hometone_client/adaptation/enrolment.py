@@ -90,15 +90,16 @@ def listen(takes: Sequence[EnrolmentTake], encoder: SpeakerEncoder) -> Enrolment
     spoken: dict[str, float] = {}
     for take in short:
         spoken[take.language] = spoken.get(take.language, 0.0) + take.seconds
+    language = max(spoken, key=lambda each: spoken[each])
     sounds = [take.sound for take in short]
     spectrum = ltas.average_spectrum(sounds)
     centre = centroid([encoder.embed(*sound) for sound in sounds])
     return Enrolment(
         takes=tuple(short),
         centroid=centre,
-        language=max(spoken, key=lambda language: spoken[language]),
+        language=language,
         bandwidth_hz=float(min(min(rate for _, rate in sounds) / 2, ltas.bandwidth_hz(spectrum))),
         spectrum=spectrum,
         level_dbfs=calibration.own_level_dbfs(sounds),
-        mixture=nearest_mixture(centre),
+        mixture=nearest_mixture(centre, language),
     )

@@ -1,7 +1,8 @@
 """A zero-shot start: the mixture of stock voices that lies nearest to a speaker.
 
 Non-negative least squares (Lawson and Hanson 1974) in the space of GE2E embeddings: the speaker's centroid is rebuilt from those of the
-54 stock voices; the same weights, summing up to one, mix their styles. A trained style encoder was worse in the design trial.
+54 stock voices; the same weights, summing up to one, mix their styles. A trained style encoder was worse in the design trial. Where the
+base has a reader for the speaker's language (`base.readers`), the prosody is the reader's: who sounds alike need not read alike.
 
 The stock voices were embedded speaking English. Tables for other languages were tried: for an Italian speaker weights found in the
 English table mix a voice of likeness 0.818 in Italian, those found in an Italian table one of 0.828 - not worth six tables.
@@ -16,10 +17,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from hometone_client.adaptation.analysis import Floats
-from hometone_client.base.styles import stock_matrix, stock_names
-
-# Styles depend a little on the length of the text; voices keep the one for a sentence of this many tokens.
-TYPICAL_TOKENS = 80
+from hometone_client.base.readers import reader
+from hometone_client.base.styles import TYPICAL_TOKENS, stock_matrix, stock_names
 
 
 @cache
@@ -44,11 +43,12 @@ class Mixture:
     nearest: tuple[str, float]
 
 
-def nearest_mixture(centroid: Floats) -> Mixture:
+def nearest_mixture(centroid: Floats, language: str) -> Mixture:
     """Mix the stock voices towards a speaker.
 
     Args:
         centroid: float32 [256], unit length, mean embedding of the speaker's takes.
+        language: What the speaker speaks.
     """
     known = stock_embeddings()
     weights, _ = nnls(known.T.astype(np.float64), centroid.astype(np.float64))
@@ -57,4 +57,7 @@ def nearest_mixture(centroid: Floats) -> Mixture:
     if weights.sum() <= 0:  # nothing points the speaker's way; take the nearest
         weights = np.eye(len(likeness))[best]
     weights = (weights / weights.sum()).astype(np.float32)
-    return Mixture(weights, weights @ stock_matrix(TYPICAL_TOKENS), (stock_names()[best], float(likeness[best])))
+    style = weights @ stock_matrix(TYPICAL_TOKENS)
+    if (reads := reader(language)) is not None:
+        style = reads.reading(style)
+    return Mixture(weights, style, (stock_names()[best], float(likeness[best])))

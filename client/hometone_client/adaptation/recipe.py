@@ -6,7 +6,7 @@
 3. Learn (`learning`): fine-tune the acoustic part; the error on the held-out takes says when to stop and which state is kept
    (requirement 20).
 4. Choose (`selection`): how much of that the voice keeps, for its words' sake.
-5. Finish (`calibration`): tone and level, measured again on what the chosen voice makes.
+5. Finish (`calibration`): tone, pitch and level, measured again on what the chosen voice makes.
 
 Everything stays in memory but for the checkpoint, which goes to a store that seals it. Nothing is logged.
 """
@@ -32,9 +32,10 @@ from hometone_client.adaptation.selection import Selection
 from hometone_client.adaptation.settings import RECIPE, AdaptationSettings
 from hometone_client.adaptation.speaker_loss import TorchSpeakerEncoder
 from hometone_client.base.parameters import base_hash
-from hometone_client.base.runtime import BaseRuntime
+from hometone_client.base.runtime import SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.embedding.content import ContentEncoder
 from hometone_client.embedding.ge2e import SpeakerEncoder
+from hometone_client.evaluation.f0 import pitch_statistics
 from hometone_client.models.catalogue import ensure
 from hometone_client.speaking.finishing import filtered
 from hometone_client.takes.transcription import Transcriber
@@ -126,8 +127,18 @@ def adapt(
     sounds = chosen.best.sounds
     tone = calibration.tone_towards(enrolment.spectrum, sounds, bandwidth_hz=enrolment.bandwidth_hz)
     coloured = [filtered(sound, tone, delay=calibration.TAPS // 2) for sound in sounds]
-    gain_db = calibration.gain_db(coloured, enrolment.level_dbfs)
-    voice = dataclasses.replace(learnt.applied(draft, strength=chosen.best.strength), tone_filter=tone, gain_db=gain_db)
+    report("finishing", 0.3)
+    f0_map = calibration.heard_pitch(
+        material.f0_map,
+        real=([phrase.f0_hz for phrase in material.phrases], pitch_statistics([take.sound for take in enrolment.takes]).median_hz),
+        made=(chosen.best.f0_curves, pitch_statistics([(sound, SAMPLE_RATE_HZ) for sound in coloured]).median_hz),
+    )
+    voice = dataclasses.replace(
+        learnt.applied(draft, strength=chosen.best.strength),
+        f0_map=f0_map,
+        tone_filter=tone,
+        gain_db=calibration.gain_db(coloured, enrolment.level_dbfs),
+    )
     report("finishing", 1.0)
     record = {
         "recipe": RECIPE,

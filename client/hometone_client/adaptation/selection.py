@@ -37,13 +37,15 @@ class Trial:
         strength: Share of the learnt change that was kept.
         likeness: Mean GE2E cosine of the utterances to the centroid of the enrolment.
         errors: Character error rate by the recogniser, or None where there is none for the language.
-        sounds: float32 at 24 kHz, one for each sentence.
+        sounds: float32 at 24 kHz, one for each line.
+        f0_curves: Of the same, Hz at 80 Hz, the speaker's map applied.
     """
 
     strength: float
     likeness: float
     errors: float | None
     sounds: list[Floats]
+    f0_curves: list[Floats]
 
 
 def character_errors(sentences: Sequence[Words], heard: Sequence[str]) -> float:
@@ -122,15 +124,16 @@ class Selection:
 
     def _tried(self, voice: VoiceParameters, strength: float, *, counted: bool) -> Trial:
         runtime = BaseRuntime(self._base, replacements=voice.merged_weights(load_parameters(self._base).__getitem__))
-        sounds = []
+        sounds, f0_curves = [], []
         for line in self._lines:
             prosody = runtime.prosody(line.words.tokens, voice.style, length_scale=voice.length_scale)
-            sounds.append(runtime.decode(dataclasses.replace(prosody, f0_hz=voice.f0_map(prosody.f0_hz)), voice.style, seed=0))
+            f0_curves.append(voice.f0_map(prosody.f0_hz))
+            sounds.append(runtime.decode(dataclasses.replace(prosody, f0_hz=f0_curves[-1]), voice.style, seed=0))
         coloured = [filtered(sound, voice.tone_filter, delay=voice.tone_delay) for sound in sounds]
         loudness = np.float32(10 ** (calibration.gain_db(coloured, self._enrolment.level_dbfs) / 20))
         heard = [limited(sound * loudness) for sound in coloured]
         alike = likeness(self._encoder, heard, self._enrolment.centroid)
-        return Trial(strength, alike, self._errors(heard) if counted else None, sounds)
+        return Trial(strength, alike, self._errors(heard) if counted else None, sounds, f0_curves)
 
     def _errors(self, sounds: Sequence[Floats]) -> float:
         heard = [

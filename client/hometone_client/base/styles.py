@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from hometone_shared.errors import UsageError
 
 MAX_TOKENS = 510
+# Styles depend a little on the length of the text; voices keep the one for a sentence of this many tokens.
+TYPICAL_TOKENS = 80
 LANGUAGE_OF_PREFIX = {"a": "en", "b": "en-gb", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja", "p": "pt", "z": "zh"}
 
 

@@ -70,7 +70,8 @@ def unadapted(*, takes: "Sequence[Clip]", base_sha256: str, languages: Sequence[
     from hometone_client.embedding.ge2e import centroid
     from hometone_client.voices import VoiceParameters
 
-    mixture = nearest_mixture(centroid([yardsticks.encoder.embed(take.samples, take.rate) for take in takes]))
+    centre = centroid([yardsticks.encoder.embed(take.samples, take.rate) for take in takes])
+    mixture = nearest_mixture(centre, languages[0] if languages else takes[0].language)
     created = dt.datetime.now(dt.UTC).replace(microsecond=0)
     return VoiceParameters(style=mixture.style, base_sha256=base_sha256, recipe="mixture-1", created=created, languages=tuple(languages))
 

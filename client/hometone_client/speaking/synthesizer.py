@@ -3,10 +3,11 @@
 What it does, for each sentence, only when the listener asks for it:
 
 1. text -> utterances (`hometone_client.text`), lazily; a very long first sentence is cut at a clause, so that the first sound comes soon;
-2. tokens and the prosody half of the style -> durations, F0, energy (the article's "GPT"); the speaker's pace times the wished one;
-3. F0: first the speaker's own map, then the listener's wish (`intonation`); energy stays the base's;
-4. decoder -> sound, with the voice's breath and the wished noise (the article's "SoVITS");
-5. tone filter, gain, limiter, edges and the pause that the text asks for (`finishing`).
+2. a language that the voice was not recorded in is read as the base's own voices read it, where they do so better (`base.readers`);
+3. tokens and the prosody half of the style -> durations, F0, energy (the article's "GPT"); the speaker's pace times the wished one;
+4. F0: first the speaker's own map, then the listener's wish (`intonation`); energy stays the base's;
+5. decoder -> sound, with the voice's breath and the wished noise (the article's "SoVITS");
+6. tone filter, gain, limiter, edges and the pause that the text asks for (`finishing`).
 
 What it may see: text and voice parameters, in memory. What it must never do: import torch, open a socket, write a file, keep a text.
 """
@@ -25,12 +26,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hometone_client.base.readers import reader
 from hometone_client.base.runtime import BaseRuntime
 from hometone_client.speaking import finishing, intonation
 from hometone_client.speaking.sessions import Sessions
 from hometone_client.speaking.settings import SpeakingSettings
 from hometone_client.text import Utterance
-from hometone_client.voices.parameters import VoiceParameters
+from hometone_client.voices.parameters import F0Map, VoiceParameters
 
 SAMPLE_RATE_HZ: Final = 24_000
 
@@ -120,22 +122,36 @@ class Synthesizer:
         yield from chain(bounded(first), utterances)
 
     def _spoken(self, utterance: Utterance, *, settings: SpeakingSettings, number: int) -> SpokenSentence:
-        voice = self._voice
+        voice = in_language(self._voice, utterance.language)  # (2)
         pace = voice.length_scale * settings.length_scale
-        prosody = self._runtime.prosody(utterance.tokens, voice.style, length_scale=pace)  # (2)
-        f0_hz = intonation.moved(voice.f0_map(prosody.f0_hz), semitones=settings.pitch_semitones, pitch_range=settings.pitch_range)  # (3)
+        prosody = self._runtime.prosody(utterance.tokens, voice.style, length_scale=pace)  # (3)
+        f0_hz = intonation.moved(voice.f0_map(prosody.f0_hz), semitones=settings.pitch_semitones, pitch_range=settings.pitch_range)  # (4)
         seed = None if settings.seed is None else int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
-        samples = self._runtime.decode(  # (4)
+        samples = self._runtime.decode(  # (5)
             dataclasses.replace(prosody, f0_hz=f0_hz),
             voice.style,
             noise_scale=settings.noise_scale,
             voiced_noise=voice.voiced_noise,
             seed=seed,
         )
-        samples = finishing.filtered(samples, voice.tone_filter, delay=voice.tone_delay)  # (5)
+        samples = finishing.filtered(samples, voice.tone_filter, delay=voice.tone_delay)  # (6)
         samples = finishing.limited(samples * np.float32(10.0 ** (voice.gain_db / 20.0)))
         samples = finishing.edged(finishing.trimmed(samples), pause_s=utterance.pause_after_s * pace)
         return SpokenSentence(samples=samples, utterance=utterance)
+
+
+def in_language(voice: VoiceParameters, language: str) -> VoiceParameters:
+    """The voice as it reads a language: unchanged in those it was recorded in, and where the base has no reader.
+
+    Timbre, pitch, pace and tone stay the speaker's; durations and the shape of F0 become the reader's. Stock voices, whose own pitch no
+    map holds, stay as they are.
+    """
+    wanted, pitch = language.partition("-")[0], voice.f0_map
+    reads = reader(wanted)
+    if reads is None or pitch.reference_hz == pitch.target_hz or wanted in {tag.partition("-")[0] for tag in voice.languages}:
+        return voice
+    f0_map = F0Map(reference_hz=reads.f0_hz, target_hz=pitch.target_hz)
+    return dataclasses.replace(voice, style=reads.reading(voice.style), f0_map=f0_map)
 
 
 def bounded(utterance: Utterance) -> Iterator[Utterance]:

@@ -24,8 +24,9 @@ from hometone_client.adaptation.progress import STAGES, Progress, ProgressReport
 from hometone_client.adaptation.selection import Trial, character_errors, choose, fewest_errors
 from hometone_client.adaptation.spectral_losses import SpectralDistance
 from hometone_client.audio.resampling import resample
+from hometone_client.base.readers import reader
 from hometone_client.base.styles import stock_names
-from hometone_client.voices.parameters import LowRankDelta, VoiceParameters
+from hometone_client.voices.parameters import F0Map, LowRankDelta, VoiceParameters
 from hometone_shared.errors import UsageError
 
 RATE = 24_000
@@ -91,15 +92,24 @@ def test_silence_at_both_ends_is_shortened() -> None:
 def test_a_stock_voice_is_its_own_nearest_mixture() -> None:
     names = stock_names()
     for name in ("af_heart", "am_michael", "zf_xiaobei"):
-        mixture = nearest_mixture(stock_embeddings()[names.index(name)])
+        mixture = nearest_mixture(stock_embeddings()[names.index(name)], "en")
         assert mixture.nearest[0] == name
         assert mixture.weights[names.index(name)] > 0.9
         assert mixture.weights.sum() == pytest.approx(1.0, abs=1e-5)
         assert mixture.style.shape == (256,)
 
 
+def test_a_mandarin_speaker_who_sounds_like_an_english_voice_reads_mandarin() -> None:
+    embedding = stock_embeddings()[stock_names().index("af_heart")]
+    english, mandarin = (nearest_mixture(embedding, language).style for language in ("en", "zh"))
+    np.testing.assert_array_equal(mandarin[:128], english[:128])
+    reads = reader("zh")
+    assert reads is not None
+    np.testing.assert_array_equal(mandarin[128:], reads.prosody_style)
+
+
 def test_nothing_in_the_speakers_direction_falls_back_to_the_nearest_voice() -> None:
-    mixture = nearest_mixture(-stock_embeddings().mean(axis=0))
+    mixture = nearest_mixture(-stock_embeddings().mean(axis=0), "en")
     assert mixture.weights.max() == 1.0
 
 
@@ -112,6 +122,15 @@ def test_the_f0_map_gives_median_and_range_of_the_speaker() -> None:
     moved = mapped(np.array([5.0, mapped.reference_hz], dtype=np.float32))
     assert moved[0] == 5.0
     assert moved[1] == pytest.approx(mapped.target_hz, rel=1e-4)
+
+
+def test_pitch_is_moved_by_what_hearing_adds() -> None:
+    mapped = F0Map(reference_hz=200.0, target_hz=120.0)
+    real, made = [np.array([0, 110, 120, 130], dtype=np.float32)], [np.array([20, 115, 120, 125], dtype=np.float32)]
+    heard = calibration.heard_pitch(mapped, real=(real, 118.0), made=(made, 114.0))
+    assert heard.target_hz == pytest.approx(120.0 * (118 / 120) / (114 / 120))
+    assert calibration.heard_pitch(mapped, real=(real, 118.0), made=(made, float("nan"))) == mapped
+    assert calibration.heard_pitch(mapped, real=(real, 200.0), made=(made, 114.0)).target_hz == pytest.approx(132.0)
 
 
 def test_the_tone_filter_brings_one_spectrum_to_the_other() -> None:
@@ -162,13 +181,13 @@ def test_spectral_distance_is_nought_for_equal_sounds_and_blind_above_the_band()
 def test_likeness_is_kept_as_far_as_the_words_can_bear(
     errors: tuple[float | None, ...], standard: float | None, chosen: float | None
 ) -> None:
-    trials = [Trial(strength, 0.8 + strength / 10, found, []) for strength, found in zip((1.0, 0.75), errors, strict=True)]
+    trials = [Trial(strength, 0.8 + strength / 10, found, [], []) for strength, found in zip((1.0, 0.75), errors, strict=True)]
     found = choose(trials, standard)
     assert (found.strength if found else None) == chosen
 
 
 def test_where_no_strength_is_clear_enough_the_clearest_is_kept() -> None:
-    trials = [Trial(1.0, 0.9, 0.10, []), Trial(0.75, 0.88, 0.08, []), Trial(0.5, 0.85, 0.08, [])]
+    trials = [Trial(1.0, 0.9, 0.10, [], []), Trial(0.75, 0.88, 0.08, [], []), Trial(0.5, 0.85, 0.08, [], [])]
     assert fewest_errors(trials).strength == 0.75
 
 

@@ -13,7 +13,7 @@ import pyworld
 
 from hometone_client.models import model_folder
 from hometone_client.speaking import Sessions, SpeakingSettings, Synthesizer
-from hometone_client.speaking.synthesizer import audible_labels, bounded
+from hometone_client.speaking.synthesizer import audible_labels, bounded, in_language
 from hometone_client.text import LANGUAGES, Frontend, Utterance
 from hometone_client.voices import DenseDelta, F0Map, LowRankDelta, VoiceParameters, stock_parameters
 from hometone_shared.errors import ModelError, TextError
@@ -69,6 +69,19 @@ def test_a_sentence_is_speech(sessions: Sessions, heart: VoiceParameters) -> Non
     assert 0.2 < np.abs(samples).max() <= 0.98
     f0 = f0_of(samples)
     assert 150 < np.median(f0[f0 > 0]) < 280
+
+
+def test_a_voice_reads_a_language_it_was_not_recorded_in_as_the_base_does(heart: VoiceParameters) -> None:
+    own = dataclasses.replace(heart, f0_map=F0Map(reference_hz=205.0, target_hz=180.0, range_scale=1.3), languages=("en",))
+    foreign = in_language(own, "zh")
+    np.testing.assert_array_equal(foreign.style[:128], own.style[:128])
+    assert not np.array_equal(foreign.style[128:], own.style[128:])
+    assert foreign.f0_map.target_hz == 180.0
+    assert in_language(own, "en-gb") is own
+    assert in_language(own, "fr") is own  # the base has no reader of it
+    assert in_language(dataclasses.replace(own, languages=("zh-TW",)), "zh").languages == ("zh-TW",)
+    assert in_language(dataclasses.replace(own, languages=("zh-TW",)), "zh").f0_map == own.f0_map
+    assert in_language(heart, "zh") is heart  # a stock voice: nobody knows its pitch
 
 
 def test_the_same_seed_is_the_same_sound_and_another_is_not(sessions: Sessions, heart: VoiceParameters) -> None:
