@@ -22,6 +22,7 @@ from hometone_client.voices.parameters import F0_RANGE_HZ, GAIN_RANGE_DB, F0Map
 
 TAPS = 513
 TONE_LIMIT_DB = 12.0
+NARROW_BAND_HZ, BEYOND_BAND_DB, BEYOND_BAND_WIDTH = 7000.0, -20.0, 1.15
 RANGE_LIMITS = (0.7, 1.4)
 HEARD_PITCH_LIMITS = (0.9, 1.1)
 PACE_LIMITS = (0.75, 1.35)
@@ -118,7 +119,9 @@ def tone_filter(real_power: NDArray[np.float64], made_power: NDArray[np.float64]
         bandwidth_hz: Above this the recordings hold nothing; the filter keeps the value it has there.
 
     Returns:
-        float32 [513], at 24 kHz; third-octave smoothing, at most 12 dB up or down, mean level kept.
+        float32 [513], at 24 kHz; third-octave smoothing, at most 12 dB up or down, mean level kept. Above a narrow band it falls by
+        `BEYOND_BAND_DB`: a speaker encoder has never heard this person there and takes too much of it for somebody else; with nothing
+        left there, predicted quality falls (the table is in docs/adaptation.md).
     """
     hz = np.arange(real_power.size) * bin_hz
     count = int(np.floor(np.log(min(bandwidth_hz, 7600.0) / 80.0) / np.log(_THIRD_OCTAVE)))
@@ -133,6 +136,8 @@ def tone_filter(real_power: NDArray[np.float64], made_power: NDArray[np.float64]
     gain = np.clip(gain - np.average(gain, weights=_speech_weight(np.array(centres))), -TONE_LIMIT_DB, TONE_LIMIT_DB)
     grid = np.fft.rfftfreq(4096, 1 / SAMPLE_RATE_HZ)
     curve = np.interp(np.log(np.maximum(grid, 40.0)), np.log(np.array(centres)), gain)
+    if bandwidth_hz < NARROW_BAND_HZ:
+        curve += np.interp(np.log(np.maximum(grid, 40.0)), np.log([bandwidth_hz, bandwidth_hz * BEYOND_BAND_WIDTH]), [0.0, BEYOND_BAND_DB])
     impulse = np.fft.irfft(10 ** (curve / 20), 4096)
     taps = np.roll(impulse, TAPS // 2)[:TAPS] * np.hanning(TAPS)
     return np.asarray(taps, dtype=np.float32)

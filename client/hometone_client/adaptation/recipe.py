@@ -93,7 +93,8 @@ def adapt(
     gc.collect()
     clock.lap("aligning")
 
-    lesson = Lesson(material, enrolment, base=folder, speaker=TorchSpeakerEncoder(ensure("ge2e", folder=models)), settings=settings)  # (3)
+    speaker = TorchSpeakerEncoder(ensure("ge2e", folder=models), bandwidth_hz=enrolment.bandwidth_hz)  # (3)
+    lesson = Lesson(material, enrolment, base=folder, speaker=speaker, settings=settings)
     if "learning" in state:
         lesson.resume(state["learning"])
     learnt = lesson.learn(

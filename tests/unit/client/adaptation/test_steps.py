@@ -146,6 +146,16 @@ def test_the_tone_filter_brings_one_spectrum_to_the_other() -> None:
     assert at[300] - at[3000] == pytest.approx(wanted[300] - wanted[3000], abs=1.5)
 
 
+def test_above_a_narrow_band_the_tone_filter_falls() -> None:
+    flat = np.ones(321)
+    wide, narrow = (calibration.tone_filter(flat, flat, bin_hz=25.0, bandwidth_hz=hz) for hz in (8000, 4600))
+    hz = np.fft.rfftfreq(4096, 1 / RATE)
+    for taps, beyond_db in ((wide, 0.0), (narrow, calibration.BEYOND_BAND_DB)):
+        response = 20 * np.log10(np.abs(np.fft.rfft(taps, 4096)))
+        np.testing.assert_allclose(response[(hz > 300) & (hz < 4300)], 0.0, atol=0.5)
+        np.testing.assert_allclose(response[(hz > 6000) & (hz < 11_000)], beyond_db, atol=1.0)
+
+
 def test_low_rank_factors_are_the_convolution_with_merged_weights() -> None:
     torch.manual_seed(0)
     frozen = nn.Conv1d(6, 5, 3, padding=1)
