@@ -22,7 +22,7 @@ an orphan. Killed after: the other way round. Orphans are destroyed at the next 
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +113,7 @@ class Cabinet:
         if self.disk.exists(self.folder / "keyslots"):
             return
         names = self.disk.names(self.folder)
-        if INTENT in names or any(name.startswith(_SPEAKER_PREFIX) for name in names):
+        if holds_somebody(names):
             raise damaged("the vault (its key slots are missing)")
         for orphan in self.custodian.held():
             self.custodian.destroy(orphan)
@@ -283,6 +283,11 @@ class Cabinet:
             self.disk.remove_folder(path)
             self.disk.sync_folder(self.folder)
         return Removed(files=files, size_bytes=size_bytes, pending=pending)
+
+
+def holds_somebody(names: Iterable[str]) -> bool:
+    """Whether these names in a vault's folder tell that there are, or were, speakers in it, with or without key slots."""
+    return any(name == INTENT or name.startswith(_SPEAKER_PREFIX) for name in names)
 
 
 def _file_lock(path: Path) -> FileLock:

@@ -32,6 +32,7 @@ KEY_FILE_PREFIX = "key-"
 KEY_ID_BYTES = 16
 KEYRING_SERVICE = "hometone"
 _CHECK_BYTES = 8
+_LONGEST_PASSPHRASE_FILE = 8192  # a device has no end
 _PART = "the file of the device key"
 
 
@@ -70,7 +71,8 @@ class DeviceSecretSource:
         file = values.get("HOMETONE_DEVICE_PASSPHRASE_FILE", "")
         if passphrase is None and file:
             try:
-                passphrase = Path(file).read_text(encoding="utf-8-sig").strip()
+                with Path(file).open("rb") as stream:
+                    passphrase = stream.read(_LONGEST_PASSPHRASE_FILE).decode("utf-8-sig").strip()
             except (OSError, ValueError) as error:
                 raise UsageError(
                     "the file named by HOMETONE_DEVICE_PASSPHRASE_FILE cannot be read", hint="check its name and its permissions"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from hometone_keys.cabinet import Cabinet
+from hometone_keys.cabinet import Cabinet, holds_somebody
 from hometone_keys.custody import Custodian, Custody, DeviceSecretSource
 from hometone_keys.device import DeviceIdentity
 from hometone_keys.disk import Disk
@@ -101,8 +101,13 @@ class Vault:
 
     @staticmethod
     def exists(home: Path) -> bool:
-        """Whether there is a vault in this home, without making one."""
-        return (home / FOLDER / "keyslots").exists()
+        """Whether there is a vault in this home, whole or damaged, without making one.
+
+        Raises:
+            StorageError: The folder cannot be read.
+        """
+        names = Disk().names(home / FOLDER)
+        return "keyslots" in names or holds_somebody(names)
 
     @property
     def custody(self) -> Custody:
@@ -158,7 +163,9 @@ class Vault:
         """
         shown = unicodedata.normalize("NFC", name).strip()
         if not 1 <= len(shown) <= MAXIMUM_NAME_CHARACTERS or not shown.isprintable():
-            raise UsageError(f"a name has 1 to {MAXIMUM_NAME_CHARACTERS} printable characters")
+            raise UsageError(
+                f"a name has 1 to {MAXIMUM_NAME_CHARACTERS} printable characters", hint="letters of any script, signs and spaces will do"
+            )
         check_new_secret(secret)
         with transaction(self._cabinet) as register:
             if any(_folded(record.name) == _folded(shown) for record in register.speakers):

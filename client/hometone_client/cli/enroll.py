@@ -1,6 +1,7 @@
 """`hometone enroll NAME`: consent, a PIN, an empty place in the vault."""
 
 import datetime as dt
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -9,7 +10,9 @@ from hometone_client.cli.session import PinFile, Session, Yes
 from hometone_client.speakers.consent import LONGEST_DAYS, Locale, Purpose, consent_text, give_consent
 from hometone_client.speakers.declaration import AGE_BANDS, NOT_SAID, SETTLEMENTS, Declaration
 from hometone_client.speakers.room import SpeakerRoom
-from hometone_shared.errors import ConsentError
+from hometone_client.voices.registry import STOCK_PREFIX
+from hometone_keys import SpeakerVault, Vault
+from hometone_shared.errors import ConsentError, UsageError, WrongSecretError
 
 EPILOG = """\b
 Examples:
@@ -18,6 +21,24 @@ Examples:
   hometone enroll mei --pin-file pin.txt --yes --json
 
 What a person says about herself is her choice, is sealed on this computer and is never guessed or sent."""
+
+
+def place_for(vault: Vault, name: str, pin: str) -> SpeakerVault:
+    """A new place for a speaker, or hers if enrolling her was broken off (full disk, Ctrl+C) before her consent was stored.
+
+    Raises:
+        UsageError: The name is none, or somebody has it already.
+        StorageError: The disk refuses.
+    """
+    try:
+        return vault.enroll(name, pin)
+    except UsageError:
+        with suppress(UsageError, WrongSecretError):
+            unlocked = vault.unlock(vault.find(name).speaker_id, pin)
+            if SpeakerRoom(unlocked).consent() is None:
+                return unlocked
+            unlocked.close()
+        raise
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +63,8 @@ def register(app: typer.Typer) -> None:
         """
         session: Session = context.obj
         terminal = session.terminal
+        if name.strip().startswith(STOCK_PREFIX):
+            raise UsageError(f"names that begin with {STOCK_PREFIX} belong to stock voices", hint="choose another name")
         locale: Locale = terminal.language
         declaration = Declaration(age_band=age_band, region=region, settlement=settlement, gender=gender)
         terminal.text(consent_text(Purpose.OWN_VOICE, locale))
@@ -52,11 +75,11 @@ def register(app: typer.Typer) -> None:
             if renew:
                 unlocked = vault.unlock(vault.find(name).speaker_id, session.pin(pin_file))
             else:
-                unlocked = vault.enroll(name, session.new_pin(pin_file))
+                unlocked = place_for(vault, name, session.new_pin(pin_file))
             with SpeakerRoom(unlocked) as room:
-                room.keep_consent(consent)
                 if declaration != Declaration() or not renew:
                     room.keep_declaration(declaration)
+                room.keep_consent(consent)  # last: from here on she is enrolled
                 values = {
                     "speaker": room.name,
                     "speaker_id": room.speaker_id,

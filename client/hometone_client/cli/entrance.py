@@ -7,17 +7,20 @@
 """
 
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Final
 
 import typer
 
 from hometone_client.cli import doctor, enroll, evaluate, queueing, revoke, say, serve, take, train, voices
 from hometone_client.cli.session import Session, default_home
-from hometone_client.cli.terminal import Terminal, chosen_language
+from hometone_client.cli.terminal import INTERRUPTED_EXIT_CODE, Terminal, chosen_language
 from hometone_client.models.folder import ENVIRONMENT_VARIABLE as MODELS_VARIABLE
 from hometone_shared.errors import HometoneError, UsageError
 
@@ -52,7 +55,8 @@ for room in (doctor, enroll, take, train, say, voices, evaluate, queueing, serve
 def every_command(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option(envvar="HOMETONE_HOME", help="Folder of everything that belongs to people, all of it sealed.")
+        Path | None,
+        typer.Option(envvar="HOMETONE_HOME", readable=False, help="Folder of everything that belongs to people, all of it sealed."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object on standard output and nothing else.")] = False,
     lang: Annotated[str | None, typer.Option(help="Language of messages, en or zh; default: that of this computer.")] = None,
@@ -96,8 +100,12 @@ def command_name(arguments: Sequence[str]) -> str:
     return " ".join(words[:2] if words and words[0] in groups else words[:1])
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], *, interrupted: Callable[[], bool] = lambda: False) -> int:
     """Run one command line.
+
+    Args:
+        arguments: The line without the program's name.
+        interrupted: Whether Ctrl+C was pressed; libraries that are being loaded then make an error of their own of it.
 
     Returns:
         The exit code: 0, that of the error, 2 for a line that cannot be understood, 130 when interrupted, 70 for a mistake of ours.
@@ -121,7 +129,9 @@ def run(arguments: Sequence[str]) -> int:
         hint = f"see hometone {name} --help".replace("  ", " ")
         return terminal.fail(name, UsageError(error.format_message().rstrip("."), hint=hint))
     except Exception as error:
-        return terminal.fail(name, error)
+        return terminal.fail(name, KeyboardInterrupt() if interrupted() else error)
+    if code == INTERRUPTED_EXIT_CODE:  # what typer makes of Ctrl+C
+        return terminal.fail(name, KeyboardInterrupt())
     return code if isinstance(code, int) else 0
 
 
@@ -132,4 +142,15 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
     if "--debug" not in sys.argv and not sys.warnoptions:
         warnings.simplefilter("ignore")  # those of libraries are for developers
-    sys.exit(run(sys.argv[1:]))
+    pressed = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        code = run(sys.argv[1:], interrupted=pressed.is_set)
+    except KeyboardInterrupt:  # once more, while the answer was given
+        code = INTERRUPTED_EXIT_CODE
+    sys.exit(code)

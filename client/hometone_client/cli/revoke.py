@@ -1,5 +1,6 @@
 """`hometone revoke SPEAKER`: everything of hers is gone, and a receipt says so."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from hometone_client.cli.session import PIN_VARIABLE, PinFile, Session, Yes
 from hometone_client.speakers.exports import write_file
 from hometone_client.speakers.forgetting import forget
 from hometone_client.speakers.room import SpeakerRoom
-from hometone_shared.errors import UsageError, VaultError
+from hometone_shared.errors import DamagedVaultError, HometoneError, StorageError, UsageError, VaultError
 
 EPILOG = """\b
 Examples:
@@ -44,11 +45,18 @@ def register(app: typer.Typer) -> None:
             if not yes and not terminal.confirm(question, expected=entry.name, option="--yes"):
                 raise UsageError("nothing was removed", hint="to remove her, type her name")
             with_pin = pin_file is not None or bool(os.environ.get(PIN_VARIABLE))
-            room = SpeakerRoom(vault.unlock(entry.speaker_id, session.pin(pin_file))) if with_pin else None
+            room = None
+            if with_pin:
+                with suppress(DamagedVaultError):  # damage keeps nobody from being forgotten; it is then done as without her PIN
+                    room = SpeakerRoom(vault.unlock(entry.speaker_id, session.pin(pin_file)))
             done = forget(vault, entry.speaker_id, home=session.home, room=room, keep_exports=keep_exports)
             left = len(vault.speakers())
+        failure: HometoneError | None = None
         if receipt is not None:
-            write_file(receipt, done.receipt.to_json())
+            try:
+                write_file(receipt, done.receipt.to_json())
+            except StorageError:
+                failure = StorageError("she was forgotten, but the receipt could not be written", hint="keep the one in this answer")
         values = {
             "receipt": asdict(done.receipt),
             "exports": {"known": done.exports_known, "removed": done.exports_removed, "not_found": done.exports_missing},
@@ -56,7 +64,7 @@ def register(app: typer.Typer) -> None:
             "speakers_left": left,
         }
         if not done.scan.clean:
-            raise VaultError(
+            failure = VaultError(
                 "pieces of this speaker were found after she was removed",
                 hint="something outside Hometone copied her data into its folder; look there",
             )
@@ -70,4 +78,8 @@ def register(app: typer.Typer) -> None:
             lines.append(terminal.words("exports-removed", removed=done.exports_removed, missing=done.exports_missing))
         else:
             lines.append(terminal.words("exports-unknown"))
+        if failure is not None:
+            if not terminal.as_json:
+                terminal.answer("revoke", values, lines=[done.receipt.to_json().decode(), *(lines if done.scan.clean else ())])
+            raise typer.Exit(terminal.fail("revoke", failure, values=values))
         terminal.answer("revoke", values, lines=lines)

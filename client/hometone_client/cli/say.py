@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,13 +11,14 @@ import typer
 
 from hometone_client.cli.session import PinFile, Session
 from hometone_client.models import model_folder
-from hometone_client.speakers.exports import export, write_file
+from hometone_client.speakers.exports import check_place, export, write_file
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.voices import Voice, VoiceRegistry
 from hometone_keys import Vault
 from hometone_shared.errors import TextError, UsageError
 
 LONGEST_TEXT: Final = 200_000
+_LONGEST_TEXT_BYTES: Final = 4 * LONGEST_TEXT  # UTF-8 takes at most four a character
 FORMATS: Final = ("wav", "flac", "mp3", "opus", "aac")
 EPILOG = """\b
 Examples:
@@ -43,7 +44,10 @@ def read_text(text: str | None, text_file: Path | None) -> str:
         found = text or ""
     else:
         try:
-            data = sys.stdin.buffer.read(4 * LONGEST_TEXT + 1) if text_file is None else text_file.read_bytes()
+            with nullcontext(sys.stdin.buffer) if text_file is None else text_file.open("rb") as source:
+                data = source.read(_LONGEST_TEXT_BYTES + 1)
+            if len(data) > _LONGEST_TEXT_BYTES:
+                raise TextError(f"the text has more than {LONGEST_TEXT} characters, which is what is read at once", hint="split it")
             found = data.decode("utf-8-sig")
         except OSError as error:
             raise UsageError("the text file cannot be read", hint="check its name and its permissions") from error
@@ -123,6 +127,8 @@ def register(app: typer.Typer) -> None:
             length_scale=length_scale, noise_scale=noise_scale, pitch_semitones=pitch, pitch_range=pitch_range, seed=seed
         )
         words = read_text(text, text_file)
+        if not to_pipe:
+            check_place(out)
         sessions = Sessions(model_folder())
         started = time.monotonic()
         with chosen_voice(session, voice, pin_file=pin_file, base_sha256=sessions.base_sha256) as (found, room):

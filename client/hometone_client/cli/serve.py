@@ -56,8 +56,6 @@ def register(app: typer.Typer) -> None:
                     rooms.append(stack.enter_context(SpeakerRoom(vault.unlock(vault.find(name).speaker_id, pin))))
             own = UnlockedVoices(rooms, on_gone=sessions.forget)
             token = new_token()
-            if token_file is not None:
-                write_token(token_file, token)
             state = ApiState(
                 token=token,
                 registry=VoiceRegistry(base_sha256=sessions.base_sha256, own=own),
@@ -65,6 +63,8 @@ def register(app: typer.Typer) -> None:
             )
 
             def ready(url: str) -> None:
+                if token_file is not None:  # not before the port is ours: the file may be that of the program that listens there
+                    write_token(token_file, token)
                 shown = {"url": url, "voices": [voice.id for voice in own()], "token_file": str(token_file) if token_file else None}
                 lines = [terminal.words("serving", url=url)]
                 if token_file is None:

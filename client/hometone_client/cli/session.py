@@ -40,7 +40,8 @@ def read_pin_file(path: Path) -> str:
         UsageError: It cannot be read, is empty, or is not text.
     """
     try:
-        data = path.read_bytes()[:_LONGEST_PIN_FILE]
+        with path.open("rb") as source:
+            data = source.readline(_LONGEST_PIN_FILE)  # and no more: a pipe may stay open, a device may have no end
         first = data.decode("utf-8-sig").splitlines()[0]
     except (OSError, UnicodeDecodeError, IndexError) as error:
         raise UsageError("the PIN file cannot be read", hint="give a text file whose first line is the PIN") from error

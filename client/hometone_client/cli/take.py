@@ -3,10 +3,11 @@
 import csv
 import dataclasses
 import datetime as dt
+import io
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hometone_client.audio.recorder import Level
     from hometone_client.takes import AssessedTake, Campaign, Transcriber
 
+_LONGEST_TABLE_BYTES: Final = 16 << 20
 EPILOG = """\b
 Examples:
   hometone take add mei kitchen.m4a holiday.mp3              recordings in free words; they are written down on this computer
@@ -75,8 +77,11 @@ def read_texts(table: Path) -> dict[str, Spoken]:
         UsageError: It cannot be read or has no such columns.
     """
     try:
-        with table.open(encoding="utf-8-sig", newline="") as source:
-            rows = list(csv.DictReader(source))
+        with table.open("rb") as source:
+            data = source.read(_LONGEST_TABLE_BYTES + 1)
+        if len(data) > _LONGEST_TABLE_BYTES:
+            raise UsageError("the table of texts is too long", hint="give a table of the recordings of one speaker")
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
         return {row["file"]: Spoken(text=row["text"] or None, language=row.get("language") or None) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
         raise UsageError("the table of texts cannot be read", hint="it is a UTF-8 CSV file with the columns file and text") from error

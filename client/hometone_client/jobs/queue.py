@@ -8,7 +8,8 @@ clear, and forgetting a speaker forgets her jobs.
 3. Before a job starts there must be memory for it; otherwise it waits, and after `patience_s` it stays in the queue for the next run.
 4. A finished job is removed and its work slot ended (which rotates the device key). A failed one stays with its reason, and is tried
    three times.
-5. A killed run loses nothing: the job is still there, and the adaptation goes on from its sealed checkpoint.
+5. A run that is stopped or killed loses nothing, and is no failure of its jobs: they are still there, and the adaptation goes on from its
+   sealed checkpoint.
 """
 
 import datetime as dt
@@ -36,6 +37,7 @@ ATTEMPTS: Final = 3
 _KIND: Final = "job"
 _NAME: Final = "adaptation"
 _POLL_S: Final = 2.0
+_STOPPED: Final = "the queue was stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class Job:
         tier: How much care.
         added: When, ISO 8601.
         price_per_hour: For the record of its cost.
-        attempts: How often it was begun.
+        attempts: How often it failed.
         error: Why it failed the last time; empty if it did not.
     """
 
@@ -137,13 +139,16 @@ class JobQueue:
         return job
 
     def jobs(self) -> tuple[Queued, ...]:
-        """Everything that waits, oldest first."""
+        """Everything that waits, oldest first; a job that is damaged is first of all, and will not be tried."""
         found: list[Queued] = []
         for entry in self._vault.speakers():
             if not entry.work_allowed:
                 continue
-            with SpeakerRoom(self._vault.unlock_for_work(entry.speaker_id)) as room:
-                job = read_job(room)
+            try:
+                with SpeakerRoom(self._vault.unlock_for_work(entry.speaker_id)) as room:
+                    job = read_job(room)
+            except DamagedVaultError as error:  # the jobs of others go on
+                job = Job(tier=Tier.STANDARD, added="", attempts=ATTEMPTS, error=f"{error.message}; remove the job and add it again")
             if job is not None:
                 found.append(Queued(speaker_id=entry.speaker_id, name=entry.name, job=job))
         return tuple(sorted(found, key=lambda queued: queued.job.added))
@@ -187,10 +192,11 @@ class JobQueue:
         """One job from its start to its record (3, 4)."""
         try:
             with gate.admitted(needed_mib(queued.job.tier)):
-                self._note(queued, attempts=queued.job.attempts + 1, error="")
                 record, error = self._work(queued, gate=gate, report=report)
         except ResourceError as refused:
             return Outcome(name=queued.name, done=False, record={}, error=refused.message)
+        if error and gate.stopped:
+            return Outcome(name=queued.name, done=False, record={}, error=_STOPPED)
         if error:
             self._note(queued, attempts=queued.job.attempts + 1, error=error)
             return Outcome(name=queued.name, done=False, record={}, error=error)
@@ -208,7 +214,8 @@ class JobQueue:
         command = [sys.executable, "-m", "hometone_client.jobs.worker", str(self._home), queued.speaker_id]
         record: dict[str, Any] = {}
         error = "the work ended without an answer"
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8", env=_environment()) as running:  # noqa: S603
+        # Nothing is ever written to its input: that it ends tells the worker that this process is gone.
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, encoding="utf-8", env=_environment()) as running:  # noqa: S603
             gate.watch(running)
             for line in running.stdout or ():
                 try:
@@ -258,6 +265,11 @@ class MemoryGate:
             for running in self._running:
                 running.terminate()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was broken off."""
+        return self._stopped.is_set()
+
     @contextmanager
     def admitted(self, needed_mib_: int) -> Iterator[None]:
         """Wait for memory, then hold it.
@@ -280,7 +292,7 @@ class MemoryGate:
             self._stopped.wait(_POLL_S)
         try:
             if self._stopped.is_set():
-                raise ResourceError("the queue was stopped", hint="run it again; nothing is lost")
+                raise ResourceError(_STOPPED, hint="run it again; nothing is lost")
             yield
         finally:
             with self._lock:

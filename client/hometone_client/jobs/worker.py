@@ -2,11 +2,16 @@
 
 It opens the speaker by her work slot, knows no PIN, and answers with JSON lines on standard output: progress, then one record or one
 error. Those lines hold figures and words of Hometone's own, nothing of a recording.
+
+It ends with the queue that started it, even if that was killed: two workers on one voice would take the memory of both. Standard input says
+when; what the worker is doing may be cut off at any point, because the vault survives that.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from hometone_client.jobs.making import make_voice
@@ -14,7 +19,7 @@ from hometone_client.jobs.queue import read_job
 from hometone_client.models import model_folder
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import DeviceSecretSource, Vault
-from hometone_shared.errors import HometoneError, UsageError
+from hometone_shared.errors import HometoneError, ResourceError, UsageError
 
 
 def answer(message: dict[str, Any]) -> None:
@@ -50,5 +55,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def end_with_the_queue() -> None:
+    """Wait until standard input ends, which it does when the queue is gone, and end this process at once."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(ResourceError.exit_code)
+
+
 if __name__ == "__main__":
+    Thread(target=end_with_the_queue, daemon=True).start()
     sys.exit(main(sys.argv[1:]))

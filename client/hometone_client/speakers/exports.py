@@ -1,5 +1,6 @@
 """Files that leave the vault because somebody asked for them: written whole or not at all, and found again when she is forgotten.
 
+0. Make sure that it may be there: a folder is there, and nothing of that name but perhaps an earlier file.
 1. Note where the file will be and its hash in her vault.
 2. Remove what killed processes left in that folder.
 3. Write to a hidden name beside the file, `.hometone-<hash>.part`, and hold its lock.
@@ -78,12 +79,27 @@ def remove_leftovers(folder: Path) -> int:
     return sum(map(remove_unfinished, pieces))
 
 
+def check_place(path: Path) -> None:
+    """(0) Make sure that a file may appear there, before work is spent on what will be in it.
+
+    Raises:
+        StorageError: There is no such folder, or a folder, device or pipe of that name, which no file may take the place of.
+    """
+    try:
+        suitable = path.parent.is_dir() and (path.is_file() or not path.exists())
+    except OSError as error:
+        raise _cannot_be_written() from error
+    if not suitable:
+        raise _cannot_be_written()
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all.
 
     Raises:
-        StorageError: The disk refuses.
+        StorageError: The disk refuses, or no file may appear there.
     """
+    check_place(path)  # (0)
     piece = unfinished_piece(path, hashlib.sha256(data).hexdigest())
     remove_leftovers(path.parent)  # (2)
     try:
@@ -101,7 +117,7 @@ def write_file(path: Path, data: bytes) -> None:
                 piece.unlink()
             raise
     except OSError as error:
-        raise StorageError("the file cannot be written", hint="check the folder, its permissions, and the room on the disk") from error
+        raise _cannot_be_written() from error
 
 
 def export(room: SpeakerRoom, path: Path, data: bytes) -> None:
@@ -122,6 +138,10 @@ def export(room: SpeakerRoom, path: Path, data: bytes) -> None:
         with suppress(OSError):
             path.unlink()
         raise VaultError("this voice was removed or locked meanwhile", hint="the file was removed again")
+
+
+def _cannot_be_written() -> StorageError:
+    return StorageError("the file cannot be written", hint="check its name, the folder and its permissions, and the room on the disk")
 
 
 def _create(piece: Path) -> int:

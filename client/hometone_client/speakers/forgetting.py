@@ -13,6 +13,7 @@ so it goes on.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from hometone_client.speakers.canaries import ScanReport, collect_canaries, scan
 from hometone_client.speakers.exports import remove_unfinished, unfinished_piece
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import ErasureReceipt, Vault
-from hometone_shared.errors import HometoneError
+from hometone_shared.errors import DamagedVaultError, HometoneError
 
 _DECISION: Final = ("job", "forget")
 
@@ -56,7 +57,12 @@ def remove_exports(room: SpeakerRoom, *, keep: bool = False) -> tuple[int, int]:
         How many were removed, and how many were not found or had changed; both 0 with `keep`.
     """
     removed = missing = 0
-    for export in room.exports():
+    for name in room.export_names():
+        try:
+            export = room.export(name)
+        except DamagedVaultError:  # where that file is nobody knows any more; the others are known
+            missing += not keep
+            continue
         path = Path(export.path)
         unfinished = remove_unfinished(unfinished_piece(path, export.sha256))
         if keep:
@@ -106,6 +112,8 @@ def forget(vault: Vault, speaker_id: str, *, home: Path, room: SpeakerRoom | Non
 def finish_forgetting(vault: Vault) -> int:
     """Finish what a killed process had decided; called whenever the vault is opened.
 
+    A speaker whose index is damaged is passed over, because nobody else's things may hang on it; damage behind it stops nothing.
+
     Returns:
         How many speakers were forgotten now.
     """
@@ -113,7 +121,8 @@ def finish_forgetting(vault: Vault) -> int:
     for entry in vault.speakers():
         if not entry.work_allowed:
             continue
-        with vault.unlock_for_work(entry.speaker_id) as unlocked:
+        decided = False
+        with suppress(DamagedVaultError), vault.unlock_for_work(entry.speaker_id) as unlocked:
             decided = unlocked.has(*_DECISION)
             if decided:
                 decision = unlocked.read_json(_DECISION[1], kind=_DECISION[0])

@@ -282,8 +282,24 @@ class SpeakerRoom:
         self.vault.put_json(secrets.token_hex(8), asdict(export), kind="export")
 
     def exports(self) -> tuple[Export, ...]:
-        """Files that were written in her voice."""
-        return tuple(Export(**self.vault.read_json(artefact.name, kind="export")) for artefact in self.vault.list("export"))
+        """Files that were written in her voice.
+
+        Raises:
+            DamagedVaultError: An entry is not what was written.
+        """
+        return tuple(self.export(name) for name in self.export_names())
+
+    def export_names(self) -> tuple[str, ...]:
+        """Names of the entries about files that were written in her voice."""
+        return tuple(artefact.name for artefact in self.vault.list("export"))
+
+    def export(self, name: str) -> Export:
+        """One such entry.
+
+        Raises:
+            DamagedVaultError: It is not what was written.
+        """
+        return Export(**self.vault.read_json(name, kind="export"))
 
     def note(self, event: str, **details: Any) -> None:
         """Add a line to her journal of work."""

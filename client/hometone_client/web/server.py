@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from types import TracebackType
 from typing import Final, Self
@@ -88,7 +89,8 @@ def serve(app: FastAPI, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, on
     try:
         if on_ready is not None:
             on_ready(_url(listener))
-        _server(app).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in good order and raises the signal once more
+            _server(app).run(sockets=[listener])
     finally:
         listener.close()
 

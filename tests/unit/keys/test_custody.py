@@ -39,6 +39,8 @@ def test_environment(tmp_path):
         read({"HOMETONE_CUSTODY": "cloud"})
     with pytest.raises(UsageError, match="PASSPHRASE_FILE"):
         read({"HOMETONE_DEVICE_PASSPHRASE_FILE": str(tmp_path / "missing")})
+    file.write_bytes(b"abcd" + b" " * 100_000 + b"and no more of a file without an end")
+    assert read({"HOMETONE_DEVICE_PASSPHRASE_FILE": str(file)}).passphrase == "abcd"
     file.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(UsageError):
         read({"HOMETONE_DEVICE_PASSPHRASE_FILE": str(file)})

@@ -319,3 +319,16 @@ def test_every_error_has_words(vault):
         vault.find("nobody")
     assert caught.value.message
     assert caught.value.hint
+
+
+def test_a_vault_that_lost_its_key_slots_still_exists(home, open_vault):
+    open_vault().enroll(NAME, PIN)
+    (home / "vault" / "keyslots").unlink()
+    assert Vault.exists(home)
+    with pytest.raises(DamagedVaultError):
+        open_vault()
+
+
+def test_a_home_that_cannot_be_looked_at_is_a_refusal_of_the_disk(home):
+    with pytest.raises(StorageError):
+        Vault.exists(home / ("x" * 5000))

@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 from tests.unit.client.cli.conftest import Command
 
-from hometone_client.cli.entrance import command_name, hoisted
+from hometone_client.cli.entrance import command_name, hoisted, run
+from hometone_client.cli.say import LONGEST_TEXT, read_text
 from hometone_client.cli.serve import EPILOG
+from hometone_client.cli.session import read_pin_file
+from hometone_client.cli.take import read_texts
+from hometone_client.speakers.consent import Consent
+from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.web.requests import SpeechRequest
+from hometone_keys import Vault
+from hometone_shared.errors import StorageError, TextError, UsageError
 
 COMMANDS = (
     ["doctor"],
@@ -209,3 +216,108 @@ def test_the_request_that_serve_shows_is_one_the_api_takes() -> None:
     body = SpeechRequest.model_validate_json(re.findall(r"-d '([^']+)'", shown)[0])
     assert '-H "Content-Type: application/json"' in shown
     assert shown.partition("-o hello.")[2].split()[0] == body.response_format
+
+
+def test_a_pin_is_one_line_of_whatever_it_comes_from(tmp_path: Path) -> None:
+    long = tmp_path / "long.txt"
+    long.write_bytes(b"1234\n" + bytes(1 << 20))
+    assert read_pin_file(long) == "1234"
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_a_pin_may_come_from_a_pipe_that_stays_open() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"1234\n")
+    try:
+        assert read_pin_file(Path(f"/dev/fd/{reader}")) == "1234"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_text_file_is_read_no_further_than_may_be_spoken(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"a" * (4 * LONGEST_TEXT + 1))
+    with pytest.raises(TextError, match="more than"):
+        read_text(None, path)
+
+
+def test_a_table_of_texts_is_read_no_further_than_it_may_be_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("file,text\na.wav,good\n", encoding="utf-8")
+    assert read_texts(path)["a.wav"].text == "good"
+    monkeypatch.setattr("hometone_client.cli.take._LONGEST_TABLE_BYTES", 8)
+    with pytest.raises(UsageError, match="too long"):
+        read_texts(path)
+
+
+def test_ctrl_c_is_answered_like_everything_else(hometone: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(_home: Path) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Vault, "exists", pressed)
+    ran = hometone("voices", "--json")
+    assert ran.code == 130
+    assert ran.answer["error"]["kind"] == "Interrupted"
+    assert ran.answer["error"]["hint"]
+
+
+def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def half_loaded(_home: Path) -> bool:
+        raise ImportError
+
+    monkeypatch.setattr(Vault, "exists", half_loaded)
+    assert run(["voices", "--json"]) == 70
+    assert run(["voices", "--json"], interrupted=lambda: True) == 130
+
+
+def test_enrolling_that_was_broken_off_is_finished_by_the_same_line(
+    hometone: Command, pin_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("enroll", "mei", "--yes", "--json", "--pin-file")
+    other = tmp_path / "other.txt"
+    other.write_text("9876", encoding="utf-8")
+
+    def full(_room: SpeakerRoom, _consent: Consent) -> None:
+        raise StorageError("the disk is full", hint="free some space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SpeakerRoom, "keep_consent", full)
+        assert hometone(*line, pin_file).code == 7
+    assert "already" in hometone(*line, other).answer["error"]["message"]
+    assert hometone(*line, pin_file).code == 0
+    assert "already" in hometone(*line, pin_file).answer["error"]["message"]
+
+
+def test_nobody_can_take_the_address_of_a_stock_voice(hometone: Command, pin_file: Path) -> None:
+    ran = hometone("enroll", "stock:af_heart", "--pin-file", pin_file, "--yes", "--json")
+    assert ran.code == 2
+    assert ran.answer["error"]["hint"]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_receipt_that_cannot_be_written_is_in_the_answer(hometone: Command, mei: str, tmp_path: Path, *, as_json: bool) -> None:
+    ran = hometone("revoke", mei, "--yes", "--receipt", tmp_path / "nowhere" / "receipt.json", *(["--json"] if as_json else []))
+    assert ran.code == 7
+    receipt = ran.answer["receipt"] if as_json else json.loads(ran.out.splitlines()[0])
+    assert receipt["signature"]
+    assert "forgotten" in ran.out + ran.err
+
+
+def test_damage_keeps_nobody_from_being_forgotten(hometone: Command, mei: str, pin_file: Path) -> None:
+    (index,) = (Path(os.environ["HOMETONE_HOME"]) / "vault").glob("s-*/index")
+    index.write_bytes(b"")
+    ran = hometone("revoke", mei, "--yes", "--json", "--pin-file", pin_file)
+    assert ran.code == 0
+    assert ran.answer["exports"]["known"] is False
+    assert hometone("voices", "--json").answer["voices"] == []
+
+
+def test_a_vault_without_its_key_slots_is_damaged_and_not_empty(hometone: Command, mei: str) -> None:
+    assert mei == "mei"
+    (Path(os.environ["HOMETONE_HOME"]) / "vault" / "keyslots").unlink()
+    assert hometone("voices", "--json").code == 6
+
+
+def test_a_home_that_cannot_be_looked_at_is_exit_code_7(hometone: Command) -> None:
+    assert hometone("voices", "--home", "x" * 5000, "--json").code == 7

@@ -11,6 +11,7 @@ import soundfile
 from tests.unit.client.cli.conftest import Command
 
 from hometone_client.audio.labels import read_label
+from hometone_shared.errors import ResourceError
 
 ROOT = Path(__file__).resolve().parents[4]
 SAMPLE = ROOT / "sample" / "allison"
@@ -109,3 +110,16 @@ sys.exit(code)
     finished = subprocess.run([sys.executable, "-c", probe, str(tmp_path / "x.wav")], capture_output=True, encoding="utf-8", check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert read_label((tmp_path / "x.wav").read_bytes()) is not None
+
+
+def test_a_taken_port_leaves_the_token_of_the_program_that_has_it(
+    hometone: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(*_: object, **__: object) -> None:
+        raise ResourceError("the local API cannot listen there", hint="choose another port")
+
+    monkeypatch.setattr("hometone_client.web.serve", taken)
+    token = tmp_path / "token.txt"
+    token.write_text("that of the other program", encoding="utf-8")
+    assert hometone("serve", "--port", 1, "--token-file", token, "--json").code == 12
+    assert token.read_text(encoding="utf-8") == "that of the other program"

@@ -1,15 +1,18 @@
 """The queue: jobs are sealed with their speaker, survive a kill, run as memory allows, and give their permission back."""
 
 import datetime as dt
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tests.unit.client.speakers.test_room import noise_take
 
-from hometone_client.jobs.queue import ATTEMPTS, JobQueue, MemoryGate, read_job, write_job
+from hometone_client.jobs.queue import ATTEMPTS, JobQueue, MemoryGate, Queued, Report, read_job, write_job
 from hometone_client.jobs.tiers import Tier
 from hometone_client.speakers.consent import give_consent
 from hometone_client.speakers.room import SpeakerRoom
@@ -158,3 +161,49 @@ def test_a_stopped_gate_lets_nobody_in() -> None:
     gate.stop()
     with pytest.raises(ResourceError, match="stopped"), gate.admitted(1):
         pass
+
+
+def test_a_damaged_job_holds_up_nobody_and_can_be_removed(vault: Vault, queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mei", "otto"):
+        with enrolled(vault, name) as room:
+            queue.add(room, tier=Tier.QUICK)
+            if name == "mei":
+                room.vault.put_json("adaptation", {"tier": "gold"}, kind="job")
+    damaged, whole = queue.jobs()
+    assert (damaged.name, whole.name) == ("mei", "otto")
+    assert "remove" in damaged.job.error
+    monkeypatch.setattr(JobQueue, "_work", lambda *_, **__: ({"tier": "quick"}, ""))
+    monkeypatch.setattr("hometone_client.jobs.queue.needed_mib", lambda _tier: 1)
+    assert [(outcome.name, outcome.done) for outcome in queue.run(workers=1, report=silent)] == [("otto", True)]
+    queue.remove(damaged.speaker_id)
+    assert queue.jobs() == ()
+
+
+def test_a_run_that_is_stopped_is_no_failure_of_its_job(vault: Vault, queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(_queue: JobQueue, _queued: Queued, *, gate: MemoryGate, report: Report) -> tuple[dict[str, object], str]:
+        assert report is silent
+        gate.stop()
+        return {}, "the work ended without an answer"
+
+    monkeypatch.setattr(JobQueue, "_work", stopped)
+    monkeypatch.setattr("hometone_client.jobs.queue.needed_mib", lambda _tier: 1)
+    with enrolled(vault, "mei") as room:
+        queue.add(room, tier=Tier.QUICK)
+    for _ in range(ATTEMPTS + 1):
+        (outcome,) = queue.run(workers=1, report=silent)
+        assert "stopped" in outcome.error
+    assert (queue.jobs()[0].job.attempts, queue.jobs()[0].job.error) == (0, "")
+
+
+def test_a_worker_ends_with_the_queue_that_started_it(tmp_path: Path) -> None:
+    """It is at work somewhere (here: waiting for the lock of the vault) when the queue is killed; only the end of its input tells it."""
+    home = tmp_path / "home"
+    (home / "vault").mkdir(parents=True)
+    command = [sys.executable, "-m", "hometone_client.jobs.worker", str(home), "spk-nobody"]
+    with (
+        FileLock(home / "vault" / "lock"),
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker,
+    ):
+        out, _ = worker.communicate()
+    assert worker.returncode == ResourceError.exit_code
+    assert out == b""

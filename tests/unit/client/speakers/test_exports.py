@@ -1,6 +1,7 @@
 """Files in somebody's voice are there whole or not at all, and a killed process leaves nothing that is not found again."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hometone_client.speakers.exports import export, remove_leftovers, unfinished_piece, write_file
+from hometone_client.speakers.exports import check_place, export, remove_leftovers, unfinished_piece, write_file
 from hometone_client.speakers.forgetting import forget
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import Vault
@@ -113,3 +114,21 @@ def test_a_file_of_somebody_who_was_forgotten_meanwhile_is_removed_again(
     with pytest.raises(VaultError, match="removed"):
         export(room, path, b"speech")
     assert not path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes with names")
+def test_a_pipe_or_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "speech.wav"
+    os.mkfifo(path)
+    with pytest.raises(StorageError):
+        write_file(path, b"speech")
+    assert path.is_fifo()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    check_place(tmp_path / "new.wav")
+    for place in (tmp_path, tmp_path / "nowhere" / "x.wav", tmp_path / ("x" * 5000)):
+        with pytest.raises(StorageError) as caught:
+            check_place(place)
+        assert caught.value.hint

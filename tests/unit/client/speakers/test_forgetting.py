@@ -96,3 +96,30 @@ def test_a_job_in_the_queue_is_no_decision(vault: Vault, room: SpeakerRoom) -> N
     vault.allow_work(room.vault)
     assert finish_forgetting(vault) == 0
     assert len(vault.speakers()) == 1
+
+
+def file_of(room: SpeakerRoom, home: Path, kind: str) -> Path:
+    (artefact,) = room.vault.list(kind)
+    (path,) = (home / "vault").glob(f"s-*/{artefact.artefact_id}")
+    return path
+
+
+def test_a_damaged_entry_about_a_file_hides_no_other(vault: Vault, room: SpeakerRoom, home: Path, tmp_path: Path) -> None:
+    lost, known = tmp_path / "lost.wav", tmp_path / "known.wav"
+    room.note_export(lost, data=b"speech")
+    file_of(room, home, "export").write_bytes(b"")
+    room.note_export(known, data=b"speech")
+    known.write_bytes(b"speech")
+    done = forget(vault, room.speaker_id, home=home, room=room)
+    assert (done.exports_removed, done.exports_missing) == (1, 1)
+    assert not known.exists()
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_damage_of_one_speaker_keeps_nobody_else_out(vault: Vault, room: SpeakerRoom, home: Path, *, decided: bool) -> None:
+    """Her index is unreadable: she is passed over, and everybody else opens; with only the decision unreadable she is forgotten."""
+    room.vault.put_json("forget", {"keep_exports": False}, kind="job")
+    vault.allow_work(room.vault)
+    (file_of(room, home, "job") if decided else next((home / "vault").glob("s-*/index"))).write_bytes(b"")
+    assert finish_forgetting(vault) == int(decided)
+    assert len(vault.speakers()) == int(not decided)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from desk_speaker import TOKEN, ToneSpeaker, state
 
 from hometone_client.web import ApiState, LocalServer, create_app, new_token, write_token
@@ -201,3 +202,14 @@ def test_a_link_in_place_of_the_token_file_is_not_followed(tmp_path: Path) -> No
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         write_token(tmp_path / "no" / "token", "x")
+
+
+def test_ctrl_c_is_how_serving_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvicorn raises the signal once more when it has ended."""
+
+    def ended(_server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        assert sockets
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", ended)
+    serve(create_app(state(ToneSpeaker())), port=0)
