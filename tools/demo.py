@@ -142,7 +142,7 @@ def make(person: Person, *, pin: Path, canaries: Iterable[bytes]) -> None:
         hometone(
             ["take", "add", person.name, *files, "--texts", str(folder / "takes.csv"), "--language", person.language, *held_out], pin=pin
         )
-    say(f"{person.name}: making the voice (quick tier, about ninety seconds on two idle cores)")
+    say(f"{person.name}: making the voice (quick tier, one to two minutes on two idle cores)")
     usage = hometone(["train", person.name, "--tier", "quick"], pin=pin)["record"]["usage"]
     say(f"    {usage['wall_s']:.0f} s on the clock, {usage['cpu_s']:.0f} s of processor, {usage['peak_mib']} MiB at most")
     look(canaries, when="while the voice exists")

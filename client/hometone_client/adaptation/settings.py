@@ -30,7 +30,7 @@ class AdaptationSettings:
 
     @classmethod
     def for_tier(cls, tier: str) -> Self:
-        """Settings of `quick` (about 90 s on two cores) or `standard` (at most 5 minutes).
+        """Settings of `quick` (one to two minutes on two cores) or `standard` (at most 5 minutes).
 
         Raises:
             UsageError: There is no such tier.

@@ -11,7 +11,7 @@ from hometone_client.models import model_folder
 EPILOG = """\b
 Examples:
   hometone train mei                    at most five minutes on two cores
-  hometone train mei --tier quick       about ninety seconds, a plainer likeness
+  hometone train mei --tier quick       one to two minutes, a plainer likeness
 
 Interrupt it at any time (Ctrl+C, a closed lid): the next call goes on where it stopped. Many speakers: hometone queue."""
 

@@ -5,7 +5,7 @@ from typing import Final
 
 
 class Tier(StrEnum):
-    """Two sizes of work on two cores: about ninety seconds, and at most five minutes."""
+    """Two sizes of work on two cores: one to two minutes, and at most five."""
 
     QUICK = "quick"
     STANDARD = "standard"
