@@ -31,7 +31,7 @@ EPILOG: Final = """\b
 A first voice in five lines:
   hometone enroll mei                              consent, PIN, an empty place in the vault
   hometone take add mei --microphone               read a sentence; or: take add mei recording.m4a
-  hometone train mei --tier quick                  ninety seconds on two cores
+  hometone train mei --tier quick                  one to two minutes on two cores
   hometone say mei "今天天气很好" --out park.wav
   hometone revoke mei                              everything of hers is gone
 
