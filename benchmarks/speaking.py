@@ -21,9 +21,8 @@ import psutil
 
 from hometone_client.base.parameters import load_parameters
 from hometone_client.base.runtime import BaseRuntime
-from hometone_client.models import ensure, model_folder
+from hometone_client.models import BASE, ensure, model_folder
 from hometone_client.speaking import Sessions, Synthesizer
-from hometone_client.speaking.sessions import BASE_NAME
 from hometone_client.voices import F0Map, LowRankDelta, VoiceParameters, stock_parameters
 
 TEXTS = {
@@ -40,7 +39,7 @@ def adapted(stock: VoiceParameters) -> VoiceParameters:
     """A voice with everything that an own voice has: low-rank changes in every decoder convolution, pitch map, tone filter, gain."""
     generator = np.random.default_rng(1)
     deltas = {}
-    for name, array in load_parameters(ensure(BASE_NAME)).items():
+    for name, array in load_parameters(ensure(BASE)).items():
         if name.startswith(("decoder.encode.", "decoder.decode.")) and array.ndim == 3:
             a = 0.01 * generator.standard_normal((array.shape[0], 2))
             b = 0.01 * generator.standard_normal((2, *array.shape[1:]))
@@ -69,7 +68,7 @@ def main() -> None:
     chosen = parser.parse_args()
 
     sessions = Sessions(model_folder(), threads=chosen.threads, limit=4)
-    plain = BaseRuntime(ensure(BASE_NAME), threads=chosen.threads)
+    plain = BaseRuntime(ensure(BASE), threads=chosen.threads)
     stock = stock_parameters("af_heart", base_sha256=sessions.base_sha256)
     figures: dict[str, float] = {}
     for kind, voice in (("stock", stock), ("adapted", adapted(stock))):

@@ -153,7 +153,7 @@ class AcousticTrainer:
             distance: Spectral distances within the recordings' band.
             tone_filter: float32 [odd], applied to what the decoder makes.
             loudness: Factor from the decoder's level to the one at which the voice will be heard, and `goal` was: the likeness network
-            takes another level for another voice.
+                takes another level for another voice.
             settings: How.
             seed: Of crops, noise and the low-rank factors; the crops of a step depend on the seed and the number of the step alone.
         """

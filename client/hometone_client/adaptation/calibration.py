@@ -21,7 +21,8 @@ from hometone_client.takes.segmentation import detect
 from hometone_client.voices.parameters import F0_RANGE_HZ, GAIN_RANGE_DB, F0Map
 
 TAPS = 513
-TONE_LIMIT_DB = 12.0
+TONE_LIMIT_DB = 18.0
+WIDEST_BAND_HZ = 7600.0  # wide enough for everything; just below half of 16 kHz, where recorders' filters fall
 NARROW_BAND_HZ, BEYOND_BAND_DB, BEYOND_BAND_WIDTH = 7000.0, -20.0, 1.15
 RANGE_LIMITS = (0.7, 1.4)
 HEARD_PITCH_LIMITS = (0.9, 1.1)
@@ -37,6 +38,8 @@ def f0_map(real: Sequence[Floats], made: Sequence[Floats]) -> F0Map:
         real: F0 curves of the enrolment, Hz, 0 where unvoiced.
         made: F0 curves measured on synthesis without a map.
     """
+    if not all(any((curve > F0_FLOOR_HZ).any() for curve in curves) for curves in (real, made)):
+        return F0Map()  # a whisper has no pitch to take over
     (real_median, real_spread), (made_median, made_spread) = (_median_and_spread(curves) for curves in (real, made))
     scale = float(np.clip(real_spread / max(made_spread, 1e-3), *RANGE_LIMITS))
     return F0Map(reference_hz=made_median, target_hz=real_median, range_scale=scale)
@@ -60,22 +63,21 @@ def heard_pitch(f0_map: F0Map, *, real: tuple[Sequence[Floats], float], made: tu
         made: F0 curves of some synthesis, the map applied, and the median that is measured in its sound.
     """
     (real_curves, real_hz), (made_curves, made_hz) = real, made
-    heard = (real_hz / _median_and_spread(real_curves)[0]) / (made_hz / _median_and_spread(made_curves)[0])
-    if not np.isfinite(heard):
+    if not (np.isfinite(real_hz) and np.isfinite(made_hz)):
         return f0_map
+    heard = (real_hz / _median_and_spread(real_curves)[0]) / (made_hz / _median_and_spread(made_curves)[0])
     target_hz = float(np.clip(f0_map.target_hz * np.clip(heard, *HEARD_PITCH_LIMITS), *F0_RANGE_HZ))
     return dataclasses.replace(f0_map, target_hz=target_hz)
 
 
-def pace(real: Sequence[tuple[Floats, int]], made: Sequence[tuple[Floats, int]]) -> float:
-    """How much longer the speaker takes for the same words: speech found by the voice detector in both, within limits.
+def bounded_pace(length_scale: float) -> float:
+    """A length scale within what is still speech."""
+    return float(np.clip(length_scale, *PACE_LIMITS))
 
-    Args:
-        real: Takes, samples and rate.
-        made: Synthesis of the same words at the base's own pace.
-    """
-    spoken, synthesised = (sum(detect(samples, rate).speech_s for samples, rate in sounds) for sounds in (real, made))
-    return float(np.clip(spoken / max(synthesised, 1e-3), *PACE_LIMITS))
+
+def heard_time(sounds: Sequence[tuple[Floats, int]]) -> float:
+    """Seconds of speech that the voice detector finds in some sounds (samples and rate) together."""
+    return float(sum(detect(samples, rate).speech_s for samples, rate in sounds))
 
 
 def speech_level_dbfs(sounds: Sequence[tuple[Floats, int]]) -> float:
@@ -116,15 +118,15 @@ def tone_filter(real_power: NDArray[np.float64], made_power: NDArray[np.float64]
         real_power: float64 [bins], speech of the enrolment.
         made_power: float64 [bins], synthesis.
         bin_hz: Width of a bin.
-        bandwidth_hz: Above this the recordings hold nothing; the filter keeps the value it has there.
+        bandwidth_hz: Above this the recordings hold nothing.
 
     Returns:
-        float32 [513], at 24 kHz; third-octave smoothing, at most 12 dB up or down, mean level kept. Above a narrow band it falls by
-        `BEYOND_BAND_DB`: a speaker encoder has never heard this person there and takes too much of it for somebody else; with nothing
-        left there, predicted quality falls (the table is in docs/adaptation.md).
+        float32 [513], at 24 kHz; third-octave smoothing, at most 18 dB up or down, mean level kept. Above the band it keeps the value it
+        has there; above a narrow band it falls by `BEYOND_BAND_DB`: a speaker encoder has never heard this person there and takes too
+        much of it for somebody else; with nothing left there, predicted quality falls (the table is in docs/adaptation.md).
     """
     hz = np.arange(real_power.size) * bin_hz
-    count = int(np.floor(np.log(min(bandwidth_hz, 7600.0) / 80.0) / np.log(_THIRD_OCTAVE)))
+    count = int(np.floor(np.log(min(bandwidth_hz, WIDEST_BAND_HZ) / 80.0) / np.log(_THIRD_OCTAVE)))
     edges = 80.0 * _THIRD_OCTAVE ** np.arange(count + 1)
     centres, gains = [], []
     for low, high in itertools.pairwise(edges):

@@ -22,7 +22,6 @@ from hometone_client.torchbase.loading import TorchBase, load_torch_base
 
 HELD_OUT_EVERY = 6
 HELD_OUT_CROPS = 3
-WIDEST_BAND_HZ = 7600.0
 SHORTEST_WINDOW_S = 1.6
 
 
@@ -43,7 +42,7 @@ class Lesson:
         """
         self._settings = settings
         torch_base = load_torch_base(base)
-        distance = SpectralDistance(min(enrolment.bandwidth_hz, WIDEST_BAND_HZ))
+        distance = SpectralDistance(min(enrolment.bandwidth_hz, calibration.WIDEST_BAND_HZ))
         loudness = 10 ** (calibration.gain_db([phrase.samples for phrase in material.phrases], enrolment.level_dbfs) / 20)
         source, spoken, trained, held = self._divided(material, torch_base)
         self._held_goal = centre(speaker, held, loudness=loudness)

@@ -22,7 +22,7 @@ MISREAD_DISTANCE = 0.55
 # The energy the base predicts lies this much above that of the sound it makes (N units; both parts measured on stock voices).
 ENERGY_OFFSET = 0.85
 TYPICAL_ENERGY = 7.0  # 80th percentile, where there is no synthesis to compare with
-_EDGE_S = 0.1
+EDGE_S = 0.1
 _SILENCE_DB = -45.0
 
 
@@ -68,7 +68,7 @@ def trim(samples: Floats, rate_hz: int) -> Floats:
     loud = np.flatnonzero(level > max(np.percentile(level, 95) + _SILENCE_DB, noise + 6))
     if loud.size == 0:
         return samples
-    edge = int(_EDGE_S * 100)
+    edge = int(EDGE_S * 100)
     return samples[max(0, loud[0] - edge) * hop : min(count, loud[-1] + 1 + edge) * hop]
 
 

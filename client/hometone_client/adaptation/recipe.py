@@ -36,7 +36,7 @@ from hometone_client.base.runtime import SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.embedding.content import ContentEncoder
 from hometone_client.embedding.ge2e import SpeakerEncoder
 from hometone_client.evaluation.f0 import pitch_statistics
-from hometone_client.models.catalogue import ensure
+from hometone_client.models.catalogue import BASE, ensure
 from hometone_client.speaking.finishing import filtered
 from hometone_client.takes.transcription import Transcriber
 from hometone_client.text import Frontend
@@ -77,7 +77,7 @@ def adapt(
     report, clock = ProgressReporter(progress), _Clock()
     if threads:
         torch.set_num_threads(threads)
-    folder = ensure("kokoro-82m-v1.0", folder=models)
+    folder = ensure(BASE, folder=models)
     belongs_to = (RECIPE, base_hash(folder), repr(settings), *(take.text or "" for take in takes))
     work = fingerprint([*(each.encode() for each in belongs_to), *(take.samples.tobytes() for take in takes)])
     state = unpack(work, checkpoint.load()) or {}
@@ -88,7 +88,14 @@ def adapt(
 
     base = BaseRuntime(folder, threads=threads)  # (2)
     content = ContentEncoder(ensure("whisper-base", folder=models), threads=threads or 2)
-    material = gather(enrolment, base=base, frontend=Frontend(), content=content, told=lambda done: report("aligning", done))
+    material = gather(
+        enrolment,
+        base=base,
+        frontend=Frontend(),
+        content=content,
+        aligned_s=settings.aligned_s,
+        told=lambda done: report("aligning", done),
+    )
     del base, content
     gc.collect()
     clock.lap("aligning")
@@ -129,10 +136,11 @@ def adapt(
     tone = calibration.tone_towards(enrolment.spectrum, sounds, bandwidth_hz=enrolment.bandwidth_hz)
     coloured = [filtered(sound, tone, delay=calibration.TAPS // 2) for sound in sounds]
     report("finishing", 0.3)
+    made = [(sound, SAMPLE_RATE_HZ) for sound in coloured]
     f0_map = calibration.heard_pitch(
         material.f0_map,
         real=([phrase.f0_hz for phrase in material.phrases], pitch_statistics([take.sound for take in enrolment.takes]).median_hz),
-        made=(chosen.best.f0_curves, pitch_statistics([(sound, SAMPLE_RATE_HZ) for sound in coloured]).median_hz),
+        made=(chosen.best.f0_curves, pitch_statistics(made).median_hz),
     )
     voice = dataclasses.replace(
         learnt.applied(draft, strength=chosen.best.strength),

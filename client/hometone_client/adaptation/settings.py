@@ -17,6 +17,7 @@ class AdaptationSettings:
         acoustic: Fine-tuning of the acoustic part.
         strengths: How much of what was learnt is tried when the trade between likeness and intelligibility is chosen; the first whose
             words are clear enough is kept.
+        aligned_s: Seconds of speech with known words that are aligned and learnt from.
         check_every: Steps between looks at the held-out takes (and between saves).
         patience: Looks without improvement before it stops.
         trial_s: Seconds of speech synthesised for each strength.
@@ -24,6 +25,7 @@ class AdaptationSettings:
 
     acoustic: AcousticSettings = field(default_factory=AcousticSettings)
     strengths: tuple[float, ...] = (1.0, 0.6)
+    aligned_s: float = 120.0
     check_every: int = 10
     patience: int = 3
     trial_s: float = 22.0
@@ -38,5 +40,5 @@ class AdaptationSettings:
         if tier == "standard":
             return cls()
         if tier == "quick":
-            return cls(acoustic=AcousticSettings(steps=20, rank=0), strengths=(1.0,), check_every=10, trial_s=12.0)
+            return cls(acoustic=AcousticSettings(steps=12, rank=0), strengths=(1.0,), aligned_s=30.0, check_every=12, trial_s=10.0)
         raise UsageError(f"there is no tier called {tier}", hint="choose quick or standard")

@@ -21,6 +21,7 @@ from hometone_client.embedding.ge2e import SpeakerEncoder
 from hometone_client.embedding.mel import Floats
 from hometone_client.evaluation import error_rates, likeness, ltas
 from hometone_client.evaluation import timbre as timbres
+from hometone_client.evaluation.breath import harmonics_to_noise_db
 from hometone_client.evaluation.distillmos import DistillMos
 from hometone_client.evaluation.dnsmos import Dnsmos, DnsmosScores
 from hometone_client.evaluation.error_rates import ErrorCount
@@ -30,8 +31,10 @@ from hometone_client.evaluation.recognition import Transcriber, WhisperTranscrib
 from hometone_client.models import ensure
 from hometone_shared.errors import UsageError
 
-Measure = Literal["likeness", "timbre", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "rate"]
-ALL_MEASURES: frozenset[Measure] = frozenset({"likeness", "timbre", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "rate"})
+Measure = Literal["likeness", "timbre", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "breath", "rate"]
+ALL_MEASURES: frozenset[Measure] = frozenset(
+    {"likeness", "timbre", "errors", "dnsmos", "distillmos", "spectrum", "pitch", "breath", "rate"}
+)
 
 
 class Clip(NamedTuple):
@@ -72,6 +75,7 @@ class Measured:
     spectrum: NDArray[np.float64] | None = None
     half_spectra: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     pitch: PitchStatistics | None = None
+    harmonics_to_noise_db: float | None = None
     rates: Mapping[str, RateStatistics] = field(default_factory=dict)
 
     def errors(self, language: str | None = None) -> ErrorCount | None:
@@ -205,6 +209,7 @@ class Yardsticks:
             if with_spectrum and len(sounds) > 1
             else None,
             pitch=pitch_statistics(sounds) if "pitch" in self.measures else None,
+            harmonics_to_noise_db=harmonics_to_noise_db(sounds) if "breath" in self.measures else None,
             rates={language: rate_statistics(spoken) for language, spoken in by_language.items()},
         )
 
@@ -245,6 +250,13 @@ def compare(
         *_opinion_rows(synthetic, real),
         *_spectrum_rows(synthetic, real),
         *_pitch_rows(synthetic, real),
+        Row(
+            name="harmonics_to_noise",
+            unit="dB",
+            synthetic=synthetic.harmonics_to_noise_db,
+            real=real.harmonics_to_noise_db,
+            decimals=1,
+        ),
         *_rate_rows(synthetic, real),
     ]
     rows = [row for row in rows if row.synthetic is not None and not math.isnan(row.synthetic)]

@@ -2,6 +2,7 @@
 
 from hometone_client.models.assembly import ensure as ensure_entry
 from hometone_client.models.catalogue import (
+    BASE,
     CATALOGUE,
     OFFICIAL_BASE,
     ensure,
@@ -14,6 +15,7 @@ from hometone_client.models.catalogue import (
 from hometone_client.models.folder import model_folder
 
 __all__ = [
+    "BASE",
     "CATALOGUE",
     "OFFICIAL_BASE",
     "ensure",

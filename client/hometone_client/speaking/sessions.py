@@ -13,12 +13,11 @@ from typing import Final
 
 from hometone_client.base.parameters import base_hash, load_parameters
 from hometone_client.base.runtime import BaseRuntime
-from hometone_client.models import ensure, packages_base
+from hometone_client.models import BASE, ensure, packages_base
 from hometone_client.text import Frontend
 from hometone_client.voices.parameters import VoiceParameters
 from hometone_shared.errors import ModelError
 
-BASE_NAME: Final = "kokoro-82m-v1.0"
 _LIMIT: Final = 2  # each own voice's session holds up to 330 MB
 
 
@@ -37,7 +36,7 @@ class Sessions:
             ModelError: The base is not there and cannot be assembled.
         """
         self._models = models
-        self._folder = ensure(BASE_NAME, folder=models)
+        self._folder = ensure(BASE, folder=models)
         self._threads = threads
         self._limit = limit
         self._loaded: OrderedDict[str, BaseRuntime] = OrderedDict()

@@ -14,6 +14,7 @@ What it may see: text and voice parameters, in memory. What it must never do: im
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -143,15 +144,16 @@ class Synthesizer:
 def in_language(voice: VoiceParameters, language: str) -> VoiceParameters:
     """The voice as it reads a language: unchanged in those it was recorded in, and where the base has no reader.
 
-    Timbre, pitch, pace and tone stay the speaker's; durations and the shape of F0 become the reader's. Stock voices, whose own pitch no
-    map holds, stay as they are.
+    Timbre, pitch and tone stay the speaker's; durations and the shape of F0 become the reader's. The speaker's pace was measured against
+    another reader in another language, so that only half of it is taken over (the root of the scale). Stock voices, whose own pitch no map
+    holds, stay as they are.
     """
     wanted, pitch = language.partition("-")[0], voice.f0_map
     reads = reader(wanted)
     if reads is None or pitch.reference_hz == pitch.target_hz or wanted in {tag.partition("-")[0] for tag in voice.languages}:
         return voice
     f0_map = F0Map(reference_hz=reads.f0_hz, target_hz=pitch.target_hz)
-    return dataclasses.replace(voice, style=reads.reading(voice.style), f0_map=f0_map)
+    return dataclasses.replace(voice, style=reads.reading(voice.style), f0_map=f0_map, length_scale=math.sqrt(voice.length_scale))
 
 
 def bounded(utterance: Utterance) -> Iterator[Utterance]:

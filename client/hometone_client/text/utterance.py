@@ -10,9 +10,8 @@ from importlib import resources
 
 from hometone_shared.errors import TextError
 
-# The base has 512 positions, two of them taken by the padding (Kokoro-82M config.json, plbert.max_position_embeddings).
-MAX_TOKENS = 510
 PAD_ID = 0
+_SILENT = frozenset(' ;:,.!?—…"()“”')
 
 
 @cache
@@ -20,6 +19,12 @@ def vocabulary() -> dict[str, int]:
     """The base's phoneme symbols (one character each) and their token ids."""
     table = json.loads(resources.files("hometone_client.text").joinpath("data", "vocab.json").read_text(encoding="utf-8"))
     return {str(symbol): int(token) for symbol, token in table["vocab"].items()}
+
+
+@cache
+def silent_tokens() -> frozenset[int]:
+    """Tokens during which nothing is articulated: padding, the space between words and punctuation."""
+    return frozenset({PAD_ID, *(token for symbol, token in vocabulary().items() if symbol in _SILENT)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from hometone_client.adaptation.analysis import energy_curve, f0_curve
 from hometone_client.adaptation.checkpoint import MemoryStore, fingerprint, pack, unpack
 from hometone_client.adaptation.learnt import Learnt
 from hometone_client.adaptation.low_rank import LowRankConv1d
-from hometone_client.adaptation.material import Words
+from hometone_client.adaptation.material import Words, frames_of, read_in_time
 from hometone_client.adaptation.mixture import nearest_mixture, stock_embeddings
 from hometone_client.adaptation.preparation import trim
 from hometone_client.adaptation.progress import STAGES, Progress, ProgressReporter
@@ -25,7 +25,10 @@ from hometone_client.adaptation.selection import Trial, character_errors, choose
 from hometone_client.adaptation.spectral_losses import SpectralDistance
 from hometone_client.audio.resampling import resample
 from hometone_client.base.readers import reader
-from hometone_client.base.styles import stock_names
+from hometone_client.base.runtime import BaseRuntime
+from hometone_client.base.styles import TYPICAL_TOKENS, stock_names, stock_style
+from hometone_client.models import BASE, ensure
+from hometone_client.text import Frontend
 from hometone_client.voices.parameters import F0Map, LowRankDelta, VoiceParameters
 from hometone_shared.errors import UsageError
 
@@ -131,6 +134,30 @@ def test_pitch_is_moved_by_what_hearing_adds() -> None:
     assert heard.target_hz == pytest.approx(120.0 * (118 / 120) / (114 / 120))
     assert calibration.heard_pitch(mapped, real=(real, 118.0), made=(made, float("nan"))) == mapped
     assert calibration.heard_pitch(mapped, real=(real, 200.0), made=(made, 114.0)).target_hz == pytest.approx(132.0)
+
+
+def test_time_is_that_of_the_speech_alone(speech: np.ndarray) -> None:
+    once = calibration.heard_time([(speech, RATE)])
+    assert 0.5 * speech.size / RATE < once <= speech.size / RATE
+    assert calibration.heard_time([(speech, RATE), (np.pad(speech, RATE), RATE)]) == pytest.approx(2 * once, rel=0.1)
+
+
+@pytest.mark.models
+def test_words_are_read_in_the_time_that_is_wanted() -> None:
+    base, style = BaseRuntime(ensure(BASE)), stock_style("af_heart", TYPICAL_TOKENS)
+    spoken = {7: next(iter(Frontend().utterances("We walk to the river every morning.", language="en"))).tokens}
+    plain = frames_of({7: base.prosody(spoken[7], style)})
+    read, length_scale = read_in_time(base, style, spoken, 1.2 * plain)
+    assert 1.1 < length_scale < 1.35
+    assert frames_of(read) == pytest.approx(1.2 * plain, rel=0.04)
+    _, slowest = read_in_time(base, style, spoken, 5.0 * plain)
+    assert slowest == calibration.PACE_LIMITS[1]
+
+
+def test_a_recording_without_a_voice_leaves_the_pitch_as_it_is() -> None:
+    whispered, spoken = np.zeros(80, np.float32), np.full(80, 180.0, np.float32)
+    assert calibration.f0_map([whispered], [spoken]) == F0Map()
+    assert calibration.f0_map([spoken], [whispered]) == F0Map()
 
 
 def test_the_tone_filter_brings_one_spectrum_to_the_other() -> None:

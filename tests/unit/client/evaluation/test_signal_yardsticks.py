@@ -5,6 +5,7 @@ import pytest
 import scipy.signal
 
 from hometone_client.evaluation import likeness, ltas
+from hometone_client.evaluation.breath import harmonics_to_noise_db
 from hometone_client.evaluation.f0 import pitch_statistics, voiced_f0
 from hometone_client.evaluation.rate import rate_statistics
 from hometone_shared.errors import AudioError
@@ -91,3 +92,17 @@ def test_floor_is_the_nearest_stock_voice() -> None:
     name, figure = likeness.floor({"far": [unit(1.5)], "near": [unit(0.3), unit(0.5)]}, takes)
     assert name == "near"
     assert figure == pytest.approx((np.cos(0.2) + np.cos(0.4)) / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("rate", [16_000, 24_000])
+def test_twice_the_noise_is_six_decibels_less_harmonic(rate: int) -> None:
+    buzz = pulses(180.0, rate=rate)
+    hiss = np.random.default_rng(5).standard_normal(buzz.size).astype(np.float32)
+    clear, breathy = (harmonics_to_noise_db([(buzz + gain * hiss, rate)]) for gain in (0.005, 0.01))
+    assert clear - breathy == pytest.approx(6.0, abs=1.0)
+    assert harmonics_to_noise_db([(buzz, rate)]) > clear + 6
+
+
+def test_where_nothing_is_voiced_there_is_no_ratio() -> None:
+    assert np.isnan(harmonics_to_noise_db([(np.zeros(RATE, np.float32), RATE), (pulses(180.0, seconds=0.05), RATE)]))
+    assert np.isnan(harmonics_to_noise_db([]))

@@ -72,11 +72,14 @@ def test_a_sentence_is_speech(sessions: Sessions, heart: VoiceParameters) -> Non
 
 
 def test_a_voice_reads_a_language_it_was_not_recorded_in_as_the_base_does(heart: VoiceParameters) -> None:
-    own = dataclasses.replace(heart, f0_map=F0Map(reference_hz=205.0, target_hz=180.0, range_scale=1.3), languages=("en",))
+    own = dataclasses.replace(
+        heart, f0_map=F0Map(reference_hz=205.0, target_hz=180.0, range_scale=1.3), length_scale=1.21, languages=("en",)
+    )
     foreign = in_language(own, "zh")
     np.testing.assert_array_equal(foreign.style[:128], own.style[:128])
     assert not np.array_equal(foreign.style[128:], own.style[128:])
     assert foreign.f0_map.target_hz == 180.0
+    assert foreign.length_scale == pytest.approx(1.1)
     assert in_language(own, "en-gb") is own
     assert in_language(own, "fr") is own  # the base has no reader of it
     assert in_language(dataclasses.replace(own, languages=("zh-TW",)), "zh").languages == ("zh-TW",)
