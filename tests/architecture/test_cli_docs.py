@@ -29,9 +29,11 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def section(name: str) -> str:
-    """The part of the page about a command."""
-    heading = name.split(" ", maxsplit=1)[0]
-    found = re.search(rf"^## {heading}\b.*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    """The part of the page about a command: its own, or that of its group."""
+    for heading in (name, name.split(" ", maxsplit=1)[0]):
+        found = re.search(rf"^## {heading}\b.*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+        if found:
+            break
     assert found, f"docs/cli.md has no section on {name}"
     return found.group()
 

@@ -6,7 +6,7 @@ from typing import Self
 from hometone_client.adaptation.acoustic import AcousticSettings
 from hometone_shared.errors import UsageError
 
-RECIPE = "mixture-finetune-2"
+RECIPE = "mixture-finetune-3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,9 +123,9 @@ def look_at_training() -> Finding:
 
 def look_at_vault(home: Path) -> Finding:
     """Who keeps the device key."""
-    if not Vault.exists(home):
-        return Finding("vault", "ok", "none yet; hometone enroll makes it")
     try:
+        if not Vault.exists(home):
+            return Finding("vault", "ok", "none yet; hometone enroll makes it")
         with Vault(home) as vault:
             custody, count = vault.custody, len(vault.speakers())
     except HometoneError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from hometone_client.cli.kept_takes import add_commands
 from hometone_client.cli.session import PinFile, Session
 from hometone_client.models import ensure, model_folder
 from hometone_client.speakers.consent import Purpose
@@ -209,6 +210,8 @@ def register(app: typer.Typer) -> None:
     @group.callback()
     def take() -> None:
         """Recordings of a speaker."""
+
+    add_commands(group)
 
     @group.command(name="add", epilog=EPILOG)
     def add(

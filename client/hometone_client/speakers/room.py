@@ -71,6 +71,13 @@ def _take_record(fields: dict[str, Any]) -> TakeRecord:
     return TakeRecord(passages=passages, **fields)
 
 
+def _damaged(take: str) -> DamagedVaultError:
+    number = int(take.removeprefix("take-"))
+    return DamagedVaultError(
+        f"recording {number} is damaged", hint="restore the vault from a backup, or give it up: hometone take remove SPEAKER " + str(number)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """A file with speech in her voice that was written for her: a sound file, or a report with players.
@@ -223,16 +230,37 @@ class SpeakerRoom:
         self.vault.put("take", record.name, to_flac_bytes(take), {"seconds": record.seconds})
         return record
 
+    def take_names(self) -> tuple[str, ...]:
+        """Names of all takes, damaged ones as well, in the order in which they were made."""
+        return tuple(sorted(artefact.name for artefact in self.vault.list("take")))
+
+    def whole_take(self, name: str) -> TakeRecord:
+        """The record of a take whose sound is whole, too.
+
+        Raises:
+            DamagedVaultError: Its record or its sound is not what was written.
+        """
+        record = self._record(name)
+        self._sound(name)
+        return record
+
+    def remove_take(self, name: str) -> None:
+        """Remove a take, whole or damaged, and what was measured on it; a voice made with it stays as it is.
+
+        Raises:
+            VaultError: There is no such take.
+        """
+        if self.vault.has("take-record", name):
+            self.vault.delete("take-record", name)
+        self.vault.delete("take", name)
+
     def takes(self) -> tuple[TakeRecord, ...]:
         """Records of all takes, in the order in which they were made.
 
         Raises:
             DamagedVaultError: A record is not what was written.
         """
-        try:
-            return tuple(_take_record(self.vault.read_json(artefact.name, kind="take-record")) for artefact in self._take_artefacts())
-        except (TypeError, KeyError, ValueError) as error:
-            raise DamagedVaultError("the record of a take cannot be read", hint="restore the vault from a backup") from error
+        return tuple(self._record(name) for name in self.take_names())
 
     def recordings(self, *, held_out: bool | None = None) -> Iterator[tuple[TakeRecord, RawTake]]:
         """Takes with their sound, one after the other.
@@ -243,7 +271,7 @@ class SpeakerRoom:
         for record in self.takes():
             if held_out is not None and record.held_out is not held_out:
                 continue
-            yield record, from_flac_bytes(self.vault.read("take", record.name))
+            yield record, self._sound(record.name)
 
     def keep_voice(self, voice: VoiceParameters, *, record: Mapping[str, Any]) -> None:
         """Store a finished voice and how it was made, and remove the checkpoint it grew from."""
@@ -312,5 +340,14 @@ class SpeakerRoom:
         names = sorted(artefact.name for artefact in self.vault.list("journal"))
         return tuple(dict(self.vault.read_json(name, kind="journal")) for name in names)
 
-    def _take_artefacts(self) -> list[Any]:
-        return sorted(self.vault.list("take"), key=lambda artefact: artefact.name)
+    def _record(self, name: str) -> TakeRecord:
+        try:
+            return _take_record(self.vault.read_json(name, kind="take-record"))
+        except (DamagedVaultError, TypeError, KeyError, ValueError) as error:
+            raise _damaged(name) from error
+
+    def _sound(self, name: str) -> RawTake:
+        try:
+            return from_flac_bytes(self.vault.read("take", name))
+        except DamagedVaultError as error:
+            raise _damaged(name) from error

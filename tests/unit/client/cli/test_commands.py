@@ -25,6 +25,8 @@ COMMANDS = (
     ["doctor"],
     ["enroll"],
     ["take", "add"],
+    ["take", "list"],
+    ["take", "remove"],
     ["train"],
     ["say"],
     ["voices"],
