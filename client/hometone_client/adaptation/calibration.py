@@ -4,7 +4,8 @@ Each of them has one number or one curve that no gradient is needed for: the med
 speaking rate (a length scale), the long-term average spectrum (a linear-phase filter), the level.
 
 The level is part of how alike two recordings sound, to people and to networks: the same real takes 6 dB softer lose 0.01 to 0.03 of
-likeness, 9 dB softer 0.02 to 0.05 (docs/results.md). A voice therefore speaks as loud as its owner's recordings, within limits.
+likeness, 9 dB softer 0.02 to 0.05 (docs/adaptation.md, lesson 7). A voice therefore speaks as loud as its owner's recordings, within
+limits.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from hometone_client.voices.parameters import F0_RANGE_HZ, GAIN_RANGE_DB, F0Map
 TAPS = 513
 TONE_LIMIT_DB = 18.0
 WIDEST_BAND_HZ = 7600.0  # wide enough for everything; just below half of 16 kHz, where recorders' filters fall
-NARROW_BAND_HZ, BEYOND_BAND_DB, BEYOND_BAND_WIDTH = 7000.0, -20.0, 1.15
+NARROW_BAND_HZ, BEYOND_BAND_DB, BEYOND_BAND_WIDTH = 7000.0, -15.0, 1.15
 RANGE_LIMITS = (0.7, 1.4)
 HEARD_PITCH_LIMITS = (0.9, 1.1)
 PACE_LIMITS = (0.75, 1.35)

@@ -100,7 +100,7 @@ def adapt(
     gc.collect()
     clock.lap("aligning")
 
-    speaker = TorchSpeakerEncoder(ensure("ge2e", folder=models), bandwidth_hz=enrolment.bandwidth_hz)  # (3)
+    speaker = TorchSpeakerEncoder(ensure("ge2e", folder=models))  # (3)
     lesson = Lesson(material, enrolment, base=folder, speaker=speaker, settings=settings)
     if "learning" in state:
         lesson.resume(state["learning"])

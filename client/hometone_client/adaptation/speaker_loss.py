@@ -4,7 +4,6 @@ It pulls the synthesis towards the speaker's own centroid. Because it is trained
 (docs/adaptation.md).
 """
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +16,16 @@ from torch.nn import functional
 from hometone_client.embedding.mel import GE2E_MEL, filterbank, window
 
 PARTIAL_FRAMES = 160
-LEAST_BANDWIDTH_HZ = 2000.0
 
 
 class TorchSpeakerEncoder(nn.Module):
     """Wan et al. 2018: three LSTM layers of 256 over 40 mel bands, linear, ReLU, unit length."""
 
-    def __init__(self, folder: Path, *, bandwidth_hz: float = math.inf) -> None:
+    def __init__(self, folder: Path) -> None:
         """Load the weights.
 
         Args:
             folder: The catalogue's `ge2e` folder.
-            bandwidth_hz: Bands that reach above it are not heard, neither in the goal nor in what is made: a narrow-band recording says
-                nothing about them, and a voice that learns to be silent there learns to sound worse.
         """
         super().__init__()
         self.lstm = nn.LSTM(GE2E_MEL.bands, 256, num_layers=3, batch_first=True)
@@ -38,10 +34,7 @@ class TorchSpeakerEncoder(nn.Module):
         self.bank: Tensor
         self.window: Tensor
         self.down: Tensor
-        bank = torch.from_numpy(filterbank(GE2E_MEL))
-        hz = torch.linspace(0, GE2E_MEL.sample_rate_hz / 2, bank.shape[1])
-        reaches = torch.where(bank > 0, hz, torch.zeros(1)).amax(dim=1, keepdim=True)
-        self.register_buffer("bank", bank * (reaches <= max(bandwidth_hz, LEAST_BANDWIDTH_HZ)))
+        self.register_buffer("bank", torch.from_numpy(filterbank(GE2E_MEL)))
         self.register_buffer("window", torch.from_numpy(window(GE2E_MEL)))
         self.register_buffer("down", _downsampling_kernel())
         self.requires_grad_(requires_grad=False)

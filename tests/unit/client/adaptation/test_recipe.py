@@ -60,16 +60,6 @@ def test_the_loss_is_the_likeness_that_is_reported(takes: list[EnrolmentTake]) -
 
 
 @pytest.mark.models
-def test_the_loss_does_not_hear_above_a_narrow_band() -> None:
-    generator = torch.Generator().manual_seed(0)
-    speech = torch.from_numpy(np.sin(np.arange(48_000) * 2 * np.pi * 220 / 24_000).astype(np.float32) * 0.2)[None]
-    whistle = 0.1 * torch.sin(torch.arange(48_000) * (2 * torch.pi * 6500 / 24_000)) * torch.rand(1, generator=generator)
-    wide, narrow = (TorchSpeakerEncoder(ensure("ge2e"), bandwidth_hz=hz) for hz in (8000.0, 4600.0))
-    alike = [float((encoder(speech) * encoder(speech + whistle)).sum(-1).mean()) for encoder in (wide, narrow)]
-    assert alike[1] > 0.999 > 0.99 > alike[0]
-
-
-@pytest.mark.models
 @pytest.mark.slow
 def test_a_voice_is_made_even_if_the_lid_closes_in_between(takes: list[EnrolmentTake]) -> None:
     told: list[Progress] = []
