@@ -21,7 +21,6 @@ from hometone_client.base.runtime import SAMPLE_RATE_HZ
 from hometone_client.torchbase.loading import TorchBase, load_torch_base
 
 HELD_OUT_EVERY = 6
-HELD_OUT_CROPS = 3
 SHORTEST_WINDOW_S = 1.6
 
 
@@ -107,7 +106,7 @@ class Lesson:
         return self._trainer.learnt(self._best)
 
     def _look(self) -> None:
-        found = {"step": float(self._trainer.done), **self._trainer.held_out(self._held, self._held_goal, HELD_OUT_CROPS)}
+        found = {"step": float(self._trainer.done), **self._trainer.held_out(self._held, self._held_goal, self._settings.held_out_crops)}
         if self.losses and found["total"] < min(loss["total"] for loss in self.losses):
             self._best = {name: value.clone() for name, value in self._trainer.average.items()}
         self.losses.append(found)

@@ -19,6 +19,7 @@ class AdaptationSettings:
             words are clear enough is kept.
         aligned_s: Seconds of speech with known words that are aligned and learnt from.
         check_every: Steps between looks at the held-out takes (and between saves).
+        held_out_crops: Crops of held-out recordings, and as many of their words as spoken, in a look.
         patience: Looks without improvement before it stops.
         trial_s: Seconds of speech synthesised for each strength.
     """
@@ -27,6 +28,7 @@ class AdaptationSettings:
     strengths: tuple[float, ...] = (1.0, 0.6)
     aligned_s: float = 120.0
     check_every: int = 10
+    held_out_crops: int = 3
     patience: int = 3
     trial_s: float = 22.0
 
@@ -40,5 +42,12 @@ class AdaptationSettings:
         if tier == "standard":
             return cls()
         if tier == "quick":
-            return cls(acoustic=AcousticSettings(steps=12, rank=0), strengths=(1.0,), aligned_s=30.0, check_every=12, trial_s=10.0)
+            return cls(
+                acoustic=AcousticSettings(steps=12, rank=0),
+                strengths=(1.0,),
+                aligned_s=25.0,
+                check_every=12,
+                held_out_crops=1,
+                trial_s=10.0,
+            )
         raise UsageError(f"there is no tier called {tier}", hint="choose quick or standard")

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hometone_client.text.utterance import MAX_TOKENS
 from hometone_shared.errors import UsageError
 
-# The base has 512 positions, two of them taken by the padding (Kokoro-82M config.json, plbert.max_position_embeddings).
-MAX_TOKENS = 510
 # Styles depend a little on the length of the text; voices keep the one for a sentence of this many tokens.
 TYPICAL_TOKENS = 80
 LANGUAGE_OF_PREFIX = {"a": "en", "b": "en-gb", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja", "p": "pt", "z": "zh"}

@@ -4,8 +4,7 @@ Importing this package loads no dictionary and no foreign library; each language
 Never torch, never the network.
 """
 
-from hometone_client.base.styles import MAX_TOKENS
 from hometone_client.text.frontend import LANGUAGES, Frontend
-from hometone_client.text.utterance import Utterance
+from hometone_client.text.utterance import MAX_TOKENS, Utterance
 
 __all__ = ["LANGUAGES", "MAX_TOKENS", "Frontend", "Utterance"]

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from hometone_client.base.styles import MAX_TOKENS
 from hometone_client.text.characters import is_han, is_latin, readable
 from hometone_client.text.sentences import LONGEST, Sentence, clauses, sentences
-from hometone_client.text.utterance import Utterance, encode
+from hometone_client.text.utterance import MAX_TOKENS, Utterance, encode
 from hometone_client.text.words import MARKS, Word, join_phonemes, join_text
 from hometone_shared.errors import TextError, UsageError
 

@@ -10,6 +10,8 @@ from importlib import resources
 
 from hometone_shared.errors import TextError
 
+# The base has 512 positions, two of them taken by the padding (Kokoro-82M config.json, plbert.max_position_embeddings).
+MAX_TOKENS = 510
 PAD_ID = 0
 _SILENT = frozenset(' ;:,.!?—…"()“”')
 
