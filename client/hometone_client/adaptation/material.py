@@ -175,8 +175,7 @@ def how_much_longer(phrases: Sequence[Phrase], lines: Sequence[Line]) -> float:
 
     One is the time of the phonemes by alignment, which ends where the words end; the other the time of the speech that the voice detector
     hears. In recordings the detector takes breath and room at the edges for speech, in clean synthesis it does not, and alignment knows
-    nothing of the short pauses that make speech sound slow: on three speakers one was up to 7 % below what the held-out takes asked for,
-    the other up to 5 % above.
+    nothing of the short pauses that make speech sound slow. On six speakers the two were 8 to 18 % apart (docs/adaptation.md, lesson 12).
     """
     silent = list(silent_tokens())
     articulated = [np.isin(phrase.tokens, silent, invert=True) for phrase in phrases]
