@@ -245,11 +245,14 @@ class SpeakerRoom:
         return record
 
     def remove_take(self, name: str) -> None:
-        """Remove a take, whole or damaged, and what was measured on it; a voice made with it stays as it is.
+        """Remove a take, whole or damaged, what was measured on it, and an unfinished voice that may have learnt from it.
+
+        A finished voice stays as it is. The bytes are overwritten as far as the disk allows; only forgetting the speaker destroys keys.
 
         Raises:
             VaultError: There is no such take.
         """
+        CheckpointSlot(self.vault).clear()
         if self.vault.has("take-record", name):
             self.vault.delete("take-record", name)
         self.vault.delete("take", name)
