@@ -92,6 +92,7 @@ def install_steps() -> tuple[InstallStep, ...]:
         InstallStep(name="speaking", title="recording, vault and speaking", lines=pinned("speaking")),
         InstallStep(name="torch", title="torch, the CPU build", lines=torch),
         InstallStep(name="adapting", title="adapting and judging", lines=rest),
+        InstallStep(name="federating", title="taking part in rounds", lines=pinned("federating")),
         InstallStep(name="models", title="public voice weights", lines=pinned("models")),
         InstallStep(name="testing", title="test tools", lines=pinned("testing")),
         InstallStep(name="hometone", title="Hometone's four packages", lines=projects),

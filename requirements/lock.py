@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 HERE = Path(__file__).resolve().parent
-GROUPS = ("build", "speaking", "adapting", "models", "testing")
+GROUPS = ("build", "speaking", "adapting", "federating", "models", "testing")
 SYSTEMS = (
     {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"},
     {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"},
@@ -29,6 +29,7 @@ HEADINGS = {
     "build": "To install",
     "speaking": "To record, keep and speak",
     "adapting": "To adapt a voice and to judge it",
+    "federating": "To take part in rounds and to run them",
     "models": "Public weights",
     "testing": "To test",
 }

@@ -1,4 +1,4 @@
-"""The whole story with two real speakers, by the `hometone` command alone: enrol, add takes, train, say, evaluate, forget.
+"""The whole story with two real speakers, by the two commands alone: a federation, then enrol, add takes, train, say, evaluate, forget.
 
 Run by `python3 run.py demo` inside `.venv`. What it writes: `demo-output/` (WAV files, reports, receipts). What it must never do: leave a
 voice behind. Both speakers are forgotten at the end, also when something failed, and every byte of the demo's home is looked at while
@@ -23,6 +23,9 @@ import numpy as np
 import soundfile
 
 from hometone_client.speakers.canaries import scan
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from demo_federation import FederationDemoError, Stage, forget_all, play
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "sample"
@@ -113,13 +116,13 @@ def sample_canaries() -> set[bytes]:
     return found
 
 
-def look(canaries: Iterable[bytes], *, when: str) -> None:
-    """Scan the demo's home.
+def look(canaries: Iterable[bytes], *, when: str, place: Path = HOME) -> None:
+    """Scan the demo's home, or another place.
 
     Raises:
         DemoError: Something lies there in the clear.
     """
-    report = scan(HOME, canaries)
+    report = scan(place, canaries)
     size = f"{report.files} files, {report.size_bytes / 2**20:.1f} MiB"
     say(f"  scan {when}: {size}, {report.canaries} pieces looked for, {report.found} found")
     if not report.clean:
@@ -153,6 +156,26 @@ def make(person: Person, *, pin: Path, canaries: Iterable[bytes]) -> None:
     hometone(["evaluate", person.name, "--quick", "--html", str(OUTPUT / f"report-{person.name}.html")], pin=pin)
 
 
+def rounds(folder: Path, *, canaries: Iterable[bytes]) -> None:
+    """The federation, in homes of its own; every byte of every party is looked at before and after its people are forgotten.
+
+    Raises:
+        DemoError: Something lies in the clear.
+        FederationDemoError: A step failed.
+    """
+    pin = folder / "rounds.pin"
+    pin.write_text(secrets.token_hex(8), encoding="utf-8")
+    stage = Stage(folder=OUTPUT / "federation", sample=SAMPLE, pin=pin, say=say)
+    stage.folder.mkdir(parents=True)
+    try:
+        play(stage)
+        look(canaries, when="of the coordinator and all laptops", place=stage.folder)
+    finally:
+        forget_all(stage)
+    look(canaries, when="after forgetting all six", place=stage.folder)
+    shutil.rmtree(stage.folder)
+
+
 def forget(person: Person, *, pin: Path) -> None:
     """Forget one person; the WAV files stay for whoever runs the demo."""
     receipt = OUTPUT / f"receipt-{person.name}.json"
@@ -176,9 +199,10 @@ def main() -> int:
         try:
             say("\nlooking at this computer and its public weights")
             hometone(["doctor"])
+            rounds(Path(secrets_folder), canaries=canaries)
             for person in PEOPLE:
                 make(person, pin=pins[person.name], canaries=canaries)
-        except DemoError as error:
+        except (DemoError, FederationDemoError) as error:
             failure = str(error)
         say("\nforgetting both")
         for voice in hometone(["voices"])["voices"]:

@@ -10,6 +10,7 @@ import typer
 
 from hometone_client.cli.entrance import app, run
 from hometone_client.cli.terminal import INTERRUPTED_EXIT_CODE, UNEXPECTED_EXIT_CODE
+from hometone_server.cli.entrance import app as coordinator
 from hometone_shared import errors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,3 +84,29 @@ def test_commands_shown_in_the_docs_exist_with_their_options(page: str) -> None:
 
 def test_help_runs() -> None:
     assert run(["--help"]) == 0
+
+
+COORDINATOR_PAGE = (ROOT / "docs" / "coordinator.md").read_text(encoding="utf-8")
+
+
+def coordinator_commands() -> dict[str, Any]:
+    return dict(typer.main.get_command(coordinator).commands)
+
+
+@pytest.mark.parametrize("name", sorted(coordinator_commands()))
+def test_every_option_of_the_coordinator_is_documented(name: str) -> None:
+    found = re.search(rf"^## {name}\b.*?(?=^## |\Z)", COORDINATOR_PAGE, re.MULTILINE | re.DOTALL)
+    assert found, name
+    for parameter in coordinator_commands()[name].params:
+        for option in (*parameter.opts, *parameter.secondary_opts):
+            if option.startswith("--") and option != "--help":
+                assert f"`{option}" in found.group(), f"{name} {option}"
+        if not parameter.opts[0].startswith("--"):
+            assert parameter.opts[0].upper() in found.group()
+
+
+def test_commands_of_the_coordinator_shown_in_the_docs_exist() -> None:
+    for line in re.findall(r"^ {4}hometone-coordinator ([^#\n]+)", COORDINATOR_PAGE, re.MULTILINE):
+        words = line.split()
+        options = {option for parameter in coordinator_commands()[words[0]].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line

@@ -6,7 +6,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = ("build", "speaking", "adapting", "models", "testing")
+GROUPS = ("build", "speaking", "adapting", "federating", "models", "testing")
 
 
 def pins(group: str) -> list[Requirement]:

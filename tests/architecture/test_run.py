@@ -33,7 +33,7 @@ def test_help_needs_nothing_but_the_standard_library() -> None:
 
 def test_every_pinned_package_is_installed_by_exactly_one_step(run: ModuleType) -> None:
     steps = {step.name: step for step in run.install_steps()}
-    lists = [line for name in ("build", "speaking", "adapting", "models", "testing") for line in run.pinned(name)]
+    lists = [line for name in ("build", "speaking", "adapting", "federating", "models", "testing") for line in run.pinned(name)]
     installed = [line for name, step in steps.items() if name != "hometone" for line in step.lines]
     assert sorted(lists) == sorted(installed)
     assert steps["torch"].lines == ("torch==2.13.0",)

@@ -26,7 +26,7 @@ from hometone_client.takes.campaigns import campaigns
 from hometone_client.text import Frontend
 from hometone_client.text.utterance import MAX_TOKENS, silent_tokens, vocabulary
 from hometone_client.voices.parameters import F0Map
-from hometone_shared.errors import TextError
+from hometone_shared.errors import TextError, UsageError
 
 PACE_ROUNDS, PACE_TOLERANCE, PACE_DAMPING = 4, 0.01, 0.7
 
@@ -201,7 +201,7 @@ def words_of(frontend: Frontend, take: EnrolmentTake) -> Words:
     space = vocabulary()[" "]
     try:
         parts = [utterance.tokens for utterance in frontend.utterances(text, language=take.language)]
-    except TextError:
+    except (TextError, UsageError):  # words that cannot be read, or a language that the base does not speak
         return Words(text, take.language, ())
     joined = tuple(token for part in parts for token in (*part, space))[:-1]
     return Words(text, take.language, joined if len(joined) <= MAX_TOKENS else ())

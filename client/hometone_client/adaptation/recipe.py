@@ -37,10 +37,11 @@ from hometone_client.embedding.content import ContentEncoder
 from hometone_client.embedding.ge2e import SpeakerEncoder
 from hometone_client.evaluation.f0 import pitch_statistics
 from hometone_client.models.catalogue import BASE, ensure
+from hometone_client.sharedmodel.basis import basis_named
 from hometone_client.speaking.finishing import filtered
 from hometone_client.takes.transcription import Transcriber
 from hometone_client.text import Frontend
-from hometone_client.voices.parameters import VoiceParameters
+from hometone_client.voices.parameters import SharedRelease, VoiceParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def adapt(
     checkpoint: CheckpointStore,
     progress: Callable[[Progress], None],
     threads: int | None = None,
+    shared: SharedRelease | None = None,
 ) -> AdaptedVoice:
     """Make a voice.
 
@@ -69,6 +71,7 @@ def adapt(
         checkpoint: Where the unfinished state is kept, sealed.
         progress: Told the stage, the fraction done and the time left.
         threads: For torch and onnxruntime; all cores by default.
+        shared: The newest release of the shared model on this laptop, to learn on top of; None for the base itself.
 
     Raises:
         AudioError: There is too little speech.
@@ -78,7 +81,8 @@ def adapt(
     if threads:
         torch.set_num_threads(threads)
     folder = ensure(BASE, folder=models)
-    belongs_to = (RECIPE, base_hash(folder), repr(settings), *(take.text or "" for take in takes))
+    release = f"{shared.basis_sha256} {shared.theta_sha256}" if shared is not None else ""
+    belongs_to = (RECIPE, base_hash(folder), repr(settings), release, *(take.text or "" for take in takes))
     work = fingerprint([*(each.encode() for each in belongs_to), *(take.samples.tobytes() for take in takes)])
     state = unpack(work, checkpoint.load()) or {}
     report("listening", 0.0)  # (1)
@@ -86,7 +90,8 @@ def adapt(
     enrolment = listen(takes, encoder)
     clock.lap("listening")
 
-    base = BaseRuntime(folder, threads=threads)  # (2)
+    weights = basis_named(shared.basis_sha256).replacements(shared.theta, folder) if shared is not None else None
+    base = BaseRuntime(folder, replacements=weights, threads=threads)  # (2)
     content = ContentEncoder(ensure("whisper-base", folder=models), threads=threads or 2)
     material = gather(
         enrolment,
@@ -121,6 +126,7 @@ def adapt(
         f0_map=material.f0_map,
         length_scale=material.length_scale,
         tone_filter=material.tone_filter,
+        shared=shared,
     )
     selection = Selection(  # (4)
         some(material.lines, settings.trial_s),
@@ -151,6 +157,7 @@ def adapt(
     report("finishing", 1.0)
     record = {
         "recipe": RECIPE,
+        "shared_release": shared.number if shared is not None else None,
         "stages_s": clock.laps,
         "takes": len(takes),
         "speech_s": round(sum(phrase.seconds for phrase in material.phrases), 1),

@@ -17,9 +17,9 @@ from hometone_client.adaptation.analysis import Floats
 from hometone_client.adaptation.enrolment import Enrolment
 from hometone_client.adaptation.learnt import Learnt
 from hometone_client.adaptation.material import Line, Words
-from hometone_client.base.parameters import load_parameters
 from hometone_client.base.runtime import SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.embedding.ge2e import SpeakerEncoder
+from hometone_client.sharedmodel.basis import release_and_voice
 from hometone_client.speaking.finishing import filtered, limited
 from hometone_client.takes.agreement import error_rate, units
 from hometone_client.takes.transcription import Transcriber
@@ -27,6 +27,7 @@ from hometone_client.voices.parameters import VoiceParameters
 
 # More errors than the mixture makes, in characters (words of five letters: about one word in a hundred).
 ALLOWED_ERRORS = 0.006
+JUDGEABLE_ERRORS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,14 @@ def likeness(encoder: SpeakerEncoder, sounds: Sequence[Floats], centroid: Floats
 
 
 def choose(trials: Sequence[Trial], standard: float | None) -> Trial | None:
-    """The first that is within the allowed errors (or the first of all, where errors are not counted); None if there is none yet."""
-    return next((t for t in trials if t.errors is None or standard is None or t.errors <= standard + ALLOWED_ERRORS), None)
+    """The first that is within the allowed errors; None if there is none yet.
+
+    The first of all where errors are not counted, or say nothing: words that the recogniser does not even understand from the plain mixture
+    (isolated syllables, a language it hardly knows) are no reason to give up likeness.
+    """
+    if standard is None or standard > JUDGEABLE_ERRORS:
+        return next(iter(trials), None)
+    return next((t for t in trials if t.errors is None or t.errors <= standard + ALLOWED_ERRORS), None)
 
 
 def fewest_errors(trials: Sequence[Trial]) -> Trial:
@@ -123,7 +130,7 @@ class Selection:
         return Chosen(fewest_errors(trials), trials, standard)
 
     def _tried(self, voice: VoiceParameters, strength: float, *, counted: bool) -> Trial:
-        runtime = BaseRuntime(self._base, replacements=voice.merged_weights(load_parameters(self._base).__getitem__))
+        runtime = BaseRuntime(self._base, replacements=release_and_voice(voice, self._base))
         sounds, f0_curves = [], []
         for line in self._lines:
             prosody = runtime.prosody(line.words.tokens, voice.style, length_scale=voice.length_scale)

@@ -136,6 +136,27 @@ def look_at_vault(home: Path) -> Finding:
     return Finding("vault", "ok", words)
 
 
+def look_at_federation(home: Path) -> Finding:
+    """The coordinator, the pinned log, this laptop's limits and its journal of rounds; opens no connection."""
+    from hometone_client.federation.membership import Membership
+    from hometone_client.federation.policy import DevicePolicy
+    from hometone_client.federation.seen_rounds import SeenRounds
+
+    try:
+        membership = Membership.load(home)
+        if membership is None:
+            return Finding("federation", "ok", "joined no coordinator")
+        log = membership.log()
+        size, is_changed = log.head.size, bool(log.evidence())
+        policy, rounds = DevicePolicy.load(membership.folder), SeenRounds(membership.folder).rounds
+    except HometoneError as error:
+        return Finding("federation", "advice", error.message, error.hint)
+    words = f"{membership.descriptor.name}: {size} entries in its log, {len(rounds)} rounds seen; at least {policy.minimum_cohort} laptops"
+    if is_changed:
+        return Finding("federation", "advice", words, "the coordinator has shown two logs; take part in nothing until it explains that")
+    return Finding("federation", "ok", words)
+
+
 def look_at_models(*, assemble: bool, tell: Callable[[str], None]) -> Iterator[Finding]:
     """Public weights, byte for byte."""
     entries = {entry.name: entry for entry in entries_here()}
@@ -204,6 +225,7 @@ def register(app: typer.Typer) -> None:
             look_at_vault(session.home),
             look_at_microphones(),
             look_at_training(),
+            look_at_federation(session.home),
             *look_at_models(assemble=assemble, tell=terminal.line),
         ]
         missing = list(dict.fromkeys(finding.name for finding in findings if finding.state == "missing"))

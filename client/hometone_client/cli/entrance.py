@@ -16,9 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
 
+import click
 import typer
 
-from hometone_client.cli import doctor, enroll, evaluate, queueing, revoke, say, serve, take, train, voices
+from hometone_client.cli import contribute, doctor, enroll, evaluate, federation, queueing, revoke, say, serve, take, train, voices
 from hometone_client.cli.session import Session, default_home
 from hometone_client.cli.terminal import INTERRUPTED_EXIT_CODE, Terminal, chosen_language
 from hometone_client.models.folder import ENVIRONMENT_VARIABLE as MODELS_VARIABLE
@@ -39,7 +40,7 @@ Options that hold for every command may stand anywhere on the line. Unattended: 
 
 app = typer.Typer(
     name="hometone",
-    help="A synthetic voice of one's own, made and spoken on this computer. Nothing is sent anywhere.",
+    help="A synthetic voice of one's own, made and spoken on this computer. No recording and no voice is sent anywhere.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (doctor, enroll, take, train, say, voices, evaluate, queueing, serve, revoke):
+for room in (doctor, enroll, take, train, say, voices, evaluate, queueing, serve, federation, contribute, revoke):
     room.register(app)
 
 
@@ -125,7 +126,7 @@ def run(arguments: Sequence[str], *, interrupted: Callable[[], bool] = lambda: F
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the reader went away; say nothing more
         return 0
-    except typer.TyperException as error:
+    except click.ClickException as error:
         hint = f"see hometone {name} --help".replace("  ", " ")
         return terminal.fail(name, UsageError(error.format_message().rstrip("."), hint=hint))
     except Exception as error:

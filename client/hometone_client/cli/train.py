@@ -12,6 +12,7 @@ EPILOG = """\b
 Examples:
   hometone train mei                    at most five minutes on two cores
   hometone train mei --tier quick       one to two minutes, a plainer likeness
+  hometone train mei --plain-base       not on the newest release of the shared model
 
 Interrupt it at any time (Ctrl+C, a closed lid): the next call goes on where it stopped. Many speakers: hometone queue."""
 
@@ -35,10 +36,14 @@ def register(app: typer.Typer) -> None:
         context: typer.Context,
         speaker: Annotated[str, typer.Argument(help="Whose voice.")],
         tier: TierOption = Tier.STANDARD,
+        plain_base: Annotated[
+            bool, typer.Option("--plain-base", help="Start from the base itself, even where this computer holds a shared release.")
+        ] = False,
         price_per_hour: PriceOption = None,
         pin_file: PinFile = None,
     ) -> None:
         """Make a speaker's voice from her takes, on this computer."""
+        from hometone_client.federation.newest_release import newest_release
         from hometone_client.jobs.making import make_voice
 
         session: Session = context.obj
@@ -50,6 +55,7 @@ def register(app: typer.Typer) -> None:
                 models=model_folder(),
                 progress=lambda fraction, stage, left: line.update(fraction, words=terminal.words(f"stage-{stage}"), remaining_s=left),
                 price_per_hour=price_per_hour,
+                shared=None if plain_base else newest_release(session.home),
             )
             name = room.name
         usage = record["usage"]

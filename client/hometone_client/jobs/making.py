@@ -16,6 +16,7 @@ from hometone_client.jobs.tiers import Tier, needed_mib
 from hometone_client.jobs.usage import Meter, require_memory
 from hometone_client.speakers.consent import Purpose
 from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.voices.parameters import SharedRelease
 from hometone_shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ Told = Callable[[float, str, float | None], None]
 """Called with the fraction done, what is being done, and the seconds still to go, if known."""
 
 
-def enrolment(room: SpeakerRoom) -> "list[EnrolmentTake]":
-    """(2) The pieces that the voice is learnt from."""
+def enrolment(room: SpeakerRoom, *, held_out: bool = False) -> "list[EnrolmentTake]":
+    """(2) The pieces that the voice is learnt from; or, with `held_out`, those that were kept for judging."""
     from hometone_client.adaptation import EnrolmentTake
 
     pieces: list[EnrolmentTake] = []
-    for record, take in room.recordings(held_out=False):
+    for record, take in room.recordings(held_out=held_out):
         rate = take.sample_rate_hz
         passages = record.passages or ((0.0, take.duration_s, ""),)
         for start_s, end_s, words in passages:
@@ -39,7 +40,15 @@ def enrolment(room: SpeakerRoom) -> "list[EnrolmentTake]":
     return pieces
 
 
-def make_voice(room: SpeakerRoom, *, tier: Tier, models: Path, progress: Told, price_per_hour: float | None = None) -> dict[str, Any]:
+def make_voice(
+    room: SpeakerRoom,
+    *,
+    tier: Tier,
+    models: Path,
+    progress: Told,
+    price_per_hour: float | None = None,
+    shared: SharedRelease | None = None,
+) -> dict[str, Any]:
     """Make an unlocked speaker's voice.
 
     Args:
@@ -48,6 +57,7 @@ def make_voice(room: SpeakerRoom, *, tier: Tier, models: Path, progress: Told, p
         models: The model folder.
         progress: Told how far it is.
         price_per_hour: What an hour of this machine costs, for the record.
+        shared: The newest release of the shared model on this laptop; None for the base itself.
 
     Returns:
         The record that is kept beside the voice.
@@ -72,6 +82,7 @@ def make_voice(room: SpeakerRoom, *, tier: Tier, models: Path, progress: Told, p
         models=models,
         checkpoint=room.checkpoint(),
         progress=lambda step: progress(step.fraction, step.words, step.remaining_s),
+        shared=shared,
     )
     seconds = sum(piece.samples.size / piece.sample_rate_hz for piece in pieces)
     record = {

@@ -6,8 +6,8 @@ clear, and forgetting a speaker forgets her jobs.
 1. `add` needs the speaker unlocked: it writes the job, then allows the work.
 2. `run` takes jobs oldest first. Each runs in a process of its own: its memory returns to the system, and what kills it kills nothing else.
 3. Before a job starts there must be memory for it; otherwise it waits, and after `patience_s` it stays in the queue for the next run.
-4. A finished job is removed and its work slot ended (which rotates the device key). A failed one stays with its reason, and is tried
-   three times.
+4. A finished job is removed and its work slot ended (which rotates the device key), unless she contributes to a shared model. A failed
+   one stays with its reason, and is tried three times.
 5. A run that is stopped or killed loses nothing, and is no failure of its jobs: they are still there, and the adaptation goes on from its
    sealed checkpoint.
 """
@@ -161,9 +161,7 @@ class JobQueue:
         """
         if all(queued.speaker_id != speaker_id for queued in self.jobs()):
             raise UsageError("this speaker has no job in the queue", hint="hometone queue list shows what waits")
-        with SpeakerRoom(self._vault.unlock_for_work(speaker_id)) as room:
-            room.vault.delete(_KIND, _NAME)
-        self._vault.end_work(speaker_id)
+        self._finish(speaker_id)
 
     def run(self, *, workers: int, report: Report, patience_s: float = 600.0) -> tuple[Outcome, ...]:
         """(2) Do everything that waits.
@@ -200,10 +198,16 @@ class JobQueue:
         if error:
             self._note(queued, attempts=queued.job.attempts + 1, error=error)
             return Outcome(name=queued.name, done=False, record={}, error=error)
-        with SpeakerRoom(self._vault.unlock_for_work(queued.speaker_id)) as room:
-            room.vault.delete(_KIND, _NAME)
-        self._vault.end_work(queued.speaker_id)
+        self._finish(queued.speaker_id)
         return Outcome(name=queued.name, done=True, record=record, error="")
+
+    def _finish(self, speaker_id: str) -> None:
+        """Remove a job, and the permission that came with it unless she allowed other work, too."""
+        with SpeakerRoom(self._vault.unlock_for_work(speaker_id)) as room:
+            room.vault.delete(_KIND, _NAME)
+            still_needed = room.needs_unattended_work
+        if not still_needed:
+            self._vault.end_work(speaker_id)
 
     def _note(self, queued: Queued, *, attempts: int, error: str) -> None:
         with SpeakerRoom(self._vault.unlock_for_work(queued.speaker_id)) as room:

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from hometone_client.federation.newest_release import newest_release
 from hometone_client.jobs.making import make_voice
 from hometone_client.jobs.queue import read_job
 from hometone_client.models import model_folder
@@ -44,7 +45,14 @@ def main(arguments: list[str]) -> int:
             def progress(fraction: float, words: str, remaining_s: float | None) -> None:
                 answer({"fraction": fraction, "words": words, "remaining_s": remaining_s})
 
-            record = make_voice(room, tier=job.tier, models=model_folder(), progress=progress, price_per_hour=job.price_per_hour)
+            record = make_voice(
+                room,
+                tier=job.tier,
+                models=model_folder(),
+                progress=progress,
+                price_per_hour=job.price_per_hour,
+                shared=newest_release(home),
+            )
     except HometoneError as error:
         answer({"error": error.message, "hint": error.hint})
         return error.exit_code

@@ -1,4 +1,4 @@
-"""Downloads the official base voice from the hub: the only module of Hometone that opens a connection to another machine.
+"""Downloads the official base voice from the hub: the only module that fetches weights from another machine.
 
 Called by `hometone doctor --fetch-base` and by nothing else. It asks for one public file of one pinned revision, without any account;
 the hub learns the address of this computer and that it wants this file. What arrives is trusted no further than its pinned SHA-256

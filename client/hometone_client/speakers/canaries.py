@@ -82,8 +82,8 @@ def collect_canaries(room: SpeakerRoom) -> frozenset[bytes]:
     if room.has_voice:
         found.update(_pieces(room.vault.read("voice", OWN), count=64))
         found.update(_pieces(room.voice().style.astype("<f4").tobytes(), count=16))
-    if room.vault.has("checkpoint", "adaptation"):
-        found.update(_pieces(room.vault.read("checkpoint", "adaptation"), count=64))
+    for artefact in room.vault.list("checkpoint"):
+        found.update(_pieces(room.vault.read("checkpoint", artefact.name), count=64))
     return frozenset(piece for canary in found for piece in _written(canary))
 
 

@@ -35,6 +35,11 @@ class Purpose(StrEnum):
     """What a person can say yes to; each is a switch of its own. Others arrive together with the work they allow."""
 
     OWN_VOICE = "own-voice"
+    FEDERATED = "federated-learning"
+
+
+_ASKED_BY: Final = {Purpose.OWN_VOICE: "hometone enroll NAME --renew", Purpose.FEDERATED: "hometone contribute NAME"}
+_ENDED_BY: Final = {Purpose.OWN_VOICE: "remove everything: hometone revoke", Purpose.FEDERATED: "leave it at that"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +110,14 @@ def consent_text(purpose: Purpose, locale: Locale) -> str:
     return resources.files("hometone_client.speakers").joinpath(f"data/consent-{purpose.value}.{locale}.txt").read_text(encoding="utf-8")
 
 
-def give_consent(*, locale: Locale, now: dt.datetime, days: int = LONGEST_DAYS) -> Consent:
-    """Make the record of somebody who has just said yes to the text of `Purpose.OWN_VOICE`.
+def give_consent(*, locale: Locale, now: dt.datetime, days: int = LONGEST_DAYS, purpose: Purpose = Purpose.OWN_VOICE) -> Consent:
+    """Make the record of somebody who has just said yes to the text of one purpose.
 
     Args:
         locale: Language of the text that was shown.
         now: The time, with a time zone.
         days: How long it holds, 1 to 365.
+        purpose: What the text was about.
 
     Raises:
         ConsentError: It would hold for longer than twelve months, or not at all.
@@ -119,9 +125,9 @@ def give_consent(*, locale: Locale, now: dt.datetime, days: int = LONGEST_DAYS) 
     if not 1 <= days <= LONGEST_DAYS:
         raise ConsentError("a consent holds for 1 to 365 days", hint="ask again when it has ended")
     given = now.astimezone(dt.UTC).replace(microsecond=0)
-    text = consent_text(Purpose.OWN_VOICE, locale)
+    text = consent_text(purpose, locale)
     return Consent(
-        purposes=(Purpose.OWN_VOICE,),
+        purposes=(purpose,),
         locale=locale,
         text_version=TEXT_VERSION,
         text_sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -164,11 +170,12 @@ def require_purpose(consent: Consent | None, purpose: Purpose, *, now: dt.dateti
         ConsentError: Says which condition fails.
     """
     if consent is None or purpose not in consent.purposes:
-        raise ConsentError(f"this speaker has not consented to {purpose.value}", hint="ask for consent first: hometone enroll")
+        hint = f"ask for consent first: {_ASKED_BY[purpose].removesuffix(' --renew')}"
+        raise ConsentError(f"this speaker has not consented to {purpose.value}", hint=hint)
     if now < consent.given - dt.timedelta(minutes=5):
         raise ConsentError("the consent lies in the future", hint="check the clock of this computer")
     if now >= consent.expires:
         raise ConsentError(
             f"the consent ended on {consent.expires.date().isoformat()}",
-            hint="ask again: hometone enroll NAME --renew, or remove everything: hometone revoke",
+            hint=f"ask again: {_ASKED_BY[purpose]}, or {_ENDED_BY[purpose]}",
         )

@@ -4,16 +4,17 @@ What it may see: everything of one speaker. What it must never do: keep any of i
 
 | kind | name | content |
 |---|---|---|
-| `consent` | `own-voice` | signed record (`consent`) |
+| `consent` | `own-voice`, `federated-learning` | signed record of one purpose (`consent`) |
 | `declaration` | `self` | what she said about herself (`declaration`) |
 | `take` | `take-0001` ... | FLAC bytes |
 | `take-record` | the same | text, language, origin, seconds, measured quality |
-| `checkpoint` | `adaptation` | state of an adaptation that is not finished |
+| `checkpoint` | `adaptation`, `shared-training`, `shared-evaluation` | state of an adaptation; what was prepared for rounds |
 | `voice` | `own` | the voice's container |
 | `voice-record` | `own` | how it was made: time, memory, cost, figures |
 | `export` | a random id | a file with speech in her voice: where, and its hash |
 | `journal` | time and number | what was done or refused |
 | `job` | `adaptation` | work that waits in the queue |
+| `ledger` | number and random digits | what her privacy budget was spent on (`federation.ledger`) |
 """
 
 import datetime as dt
@@ -93,22 +94,28 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSlot:
-    """Where an adaptation keeps its state between two sittings; sealed like everything else."""
+    """Where an adaptation keeps its state between two sittings; sealed like everything else.
+
+    Attributes:
+        vault: Her vault.
+        name: Whose state: an adaptation's, or what was prepared for rounds.
+    """
 
     vault: SpeakerVault
+    name: str = _ADAPTATION
 
     def load(self) -> bytes | None:
         """The last state, or `None`."""
-        return self.vault.read("checkpoint", _ADAPTATION) if self.vault.has("checkpoint", _ADAPTATION) else None
+        return self.vault.read("checkpoint", self.name) if self.vault.has("checkpoint", self.name) else None
 
     def save(self, state: bytes) -> None:
         """Replace the state; the old one stays until the new one is complete."""
-        self.vault.put("checkpoint", _ADAPTATION, state)
+        self.vault.put("checkpoint", self.name, state)
 
     def clear(self) -> None:
         """Remove the state."""
-        if self.vault.has("checkpoint", _ADAPTATION):
-            self.vault.delete("checkpoint", _ADAPTATION)
+        if self.vault.has("checkpoint", self.name):
+            self.vault.delete("checkpoint", self.name)
 
 
 class SpeakerRoom:
@@ -153,19 +160,32 @@ class SpeakerRoom:
         return True
 
     def keep_consent(self, consent: Consent) -> None:
-        """Sign and store a consent; it replaces the former one, and the journal remembers both."""
-        self.vault.put("consent", Purpose.OWN_VOICE.value, sign_consent(consent, self.vault.signing_key))
+        """Sign and store a consent; it replaces the former one to the same purpose, and the journal remembers both."""
+        for purpose in consent.purposes:
+            self.vault.put("consent", purpose.value, sign_consent(consent, self.vault.signing_key))
         self.note("consented", purposes=[purpose.value for purpose in consent.purposes], expires=consent.expires.isoformat())
 
-    def consent(self) -> Consent | None:
-        """The consent that was given last, verified.
+    def withdraw_consent(self, purpose: Purpose) -> bool:
+        """Remove the consent to a purpose; the journal remembers it.
+
+        Returns:
+            Whether there was one, valid or not.
+        """
+        if not self.vault.has("consent", purpose.value):
+            return False
+        self.vault.delete("consent", purpose.value)
+        self.note("withdrew", purposes=[purpose.value])
+        return True
+
+    def consent(self, purpose: Purpose = Purpose.OWN_VOICE) -> Consent | None:
+        """The consent to a purpose that was given last, verified.
 
         Raises:
             ConsentError: It does not verify.
         """
-        if not self.vault.has("consent", Purpose.OWN_VOICE.value):
+        if not self.vault.has("consent", purpose.value):
             return None
-        return verify_consent(self.vault.read("consent", Purpose.OWN_VOICE.value), self.vault.signing_key.public_key())
+        return verify_consent(self.vault.read("consent", purpose.value), self.vault.signing_key.public_key())
 
     def require(self, purpose: Purpose, *, now: dt.datetime) -> None:
         """Let work go on only if she consented to it; a refusal is noted (requirement 52).
@@ -174,10 +194,15 @@ class SpeakerRoom:
             ConsentError: She has not, or it has ended.
         """
         try:
-            require_purpose(self.consent(), purpose, now=now)
+            require_purpose(self.consent(purpose), purpose, now=now)
         except ConsentError as error:
             self.note("refused", purpose=purpose.value, why=error.message)
             raise
+
+    @property
+    def needs_unattended_work(self) -> bool:
+        """Whether something is left that this computer may do without her PIN: a job of hers, or rounds of the shared model."""
+        return bool(self.vault.list("job")) or self.vault.has("consent", Purpose.FEDERATED.value)
 
     def keep_declaration(self, declaration: Declaration) -> None:
         """Store what she said about herself."""
@@ -245,14 +270,15 @@ class SpeakerRoom:
         return record
 
     def remove_take(self, name: str) -> None:
-        """Remove a take, whole or damaged, what was measured on it, and an unfinished voice that may have learnt from it.
+        """Remove a take, whole or damaged, what was measured on it, and unfinished work that may have learnt from it.
 
         A finished voice stays as it is. The bytes are overwritten as far as the disk allows; only forgetting the speaker destroys keys.
 
         Raises:
             VaultError: There is no such take.
         """
-        CheckpointSlot(self.vault).clear()
+        for artefact in self.vault.list("checkpoint"):
+            self.vault.delete("checkpoint", artefact.name)
         if self.vault.has("take-record", name):
             self.vault.delete("take-record", name)
         self.vault.delete("take", name)
@@ -303,9 +329,9 @@ class SpeakerRoom:
         found = self.vault.read_json(OWN, kind="voice-record") if self.vault.has("voice-record", OWN) else {}
         return dict(found)
 
-    def checkpoint(self) -> CheckpointSlot:
-        """Where an adaptation keeps its state."""
-        return CheckpointSlot(self.vault)
+    def checkpoint(self, name: str = _ADAPTATION) -> CheckpointSlot:
+        """Where an adaptation, or other work on her takes, keeps its state."""
+        return CheckpointSlot(self.vault, name)
 
     def note_export(self, path: Path, *, data: bytes) -> None:
         """Remember a file that is about to be written, so that forgetting her can remove it."""

@@ -1,9 +1,10 @@
 """Keeps the loaded graphs of the voices spoken last, so that a second sentence does not wait for loading.
 
 What it does: one `BaseRuntime` for each set of weights. Voices that change no weights (all stock voices, zero-shot ones) share the plain
-base's. Where the official base voice has taken the place of the packages' one, voices made before go on speaking through the latter. What
-it may see: voice parameters while they are being merged; afterwards it keeps sessions only. What it must never do: outlive a
-revocation. Whoever revokes or locks a voice calls `forget`, and a session is closed as soon as nobody speaks with it any more.
+base's. A voice that was made on a release of the shared model gets that release's weights, and its own changes on top. Where the
+official base voice has taken the place of the packages' one, voices made before go on speaking through the latter. What it may see:
+voice parameters while they are being merged; afterwards it keeps sessions only. What it must never do: outlive a revocation. Whoever
+revokes or locks a voice calls `forget`, and a session is closed as soon as nobody speaks with it any more.
 """
 
 from collections import OrderedDict
@@ -11,9 +12,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from hometone_client.base.parameters import base_hash, load_parameters
+from hometone_client.base.parameters import base_hash
 from hometone_client.base.runtime import BaseRuntime
 from hometone_client.models import BASE, ensure, packages_base
+from hometone_client.sharedmodel.basis import release_and_voice
 from hometone_client.text import Frontend
 from hometone_client.voices.parameters import VoiceParameters
 from hometone_shared.errors import ModelError
@@ -48,7 +50,7 @@ class Sessions:
         """Return the graphs with the voice's weights in them.
 
         Raises:
-            ModelError: The voice belongs to another base.
+            ModelError: The voice belongs to another base, or to a shared release in coordinates that this version does not know.
         """
         folder = self._folder_of(voice)
         key = voice.weights_digest()
@@ -56,7 +58,7 @@ class Sessions:
             if key not in self._loaded:
                 while len(self._loaded) >= self._limit:
                     self._loaded.popitem(last=False)
-                replacements = voice.merged_weights(load_parameters(folder).__getitem__) if voice.weight_deltas else None
+                replacements = release_and_voice(voice, folder) if voice.weight_deltas or voice.shared else None
                 self._loaded[key] = BaseRuntime(folder, replacements=replacements, threads=self._threads)
             self._loaded.move_to_end(key)
             return self._loaded[key]

@@ -1,4 +1,4 @@
-"""`VoiceParameters` <-> bytes: the voice format, version 1 (docs/voice-format.md).
+"""`VoiceParameters` <-> bytes: the voice format, versions 1 and 2 (docs/voice-format.md).
 
 What it does: writes and reads safetensors bytes with one JSON metadata text. It reads bytes that may be hostile: whatever they are, the
 answer is a valid `VoiceParameters` or a `ModelError`, and memory stays within a small multiple of the input.
@@ -9,7 +9,7 @@ Reading:
 
 1. size: not above `BYTES_LIMIT`;
 2. frame: safetensors' own parser checks offsets, overlaps, types and the header's size;
-3. metadata: exactly one key, `hometone-voice`, a JSON object without unknown or missing fields;
+3. metadata: exactly one key, `hometone-voice`, a JSON object without unknown or missing fields; version 2 names a shared release;
 4. tensors: float32 only, exactly the names that the format knows;
 5. values: `VoiceParameters` checks shapes, ranges and finiteness.
 """
@@ -25,11 +25,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from hometone_client.voices.parameters import DELTAS_LIMIT, DenseDelta, F0Map, LowRankDelta, VoiceParameters, WeightDelta
+from hometone_client.voices.parameters import DELTAS_LIMIT, DenseDelta, F0Map, LowRankDelta, SharedRelease, VoiceParameters, WeightDelta
 from hometone_shared.errors import HometoneError, ModelError
 
 METADATA_KEY: Final = "hometone-voice"
-VERSION: Final = 1
+VERSION: Final = 2
+#: Voices without a shared release are written as before there were any: the same voice gives the same bytes, and older versions read them.
+_WITHOUT_RELEASE: Final = 1
 #: A voice that changed every weight of the base is about 330 MB.
 BYTES_LIMIT: Final = 420_000_000
 _METADATA_LIMIT: Final = 64_000
@@ -37,6 +39,7 @@ _METADATA_LIMIT: Final = 64_000
 _STYLE: Final = "style"
 _TONE: Final = "tone_filter"
 _DELTA: Final = "delta/"
+_THETA: Final = "shared/theta"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 VoiceSource = bytes | bytearray | memoryview
@@ -50,8 +53,16 @@ class _F0Fields(BaseModel):
     range_scale: float
 
 
+class _SharedFields(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    number: int
+    basis_sha256: str = Field(max_length=64)
+    theta_sha256: str = Field(max_length=64)
+
+
 class _Fields(BaseModel):
-    """The metadata, exactly as in docs/voice-format.md."""
+    """The metadata of version 1, exactly as in docs/voice-format.md."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -64,6 +75,13 @@ class _Fields(BaseModel):
     length_scale: float
     gain_db: float
     voiced_noise: float
+
+
+class _FieldsWithRelease(_Fields):
+    """The metadata of version 2."""
+
+    version: Literal[2]  # type: ignore[assignment]
+    shared: _SharedFields
 
 
 def _refuse(what: str) -> ModelError:
@@ -79,9 +97,9 @@ def to_bytes(voice: VoiceParameters) -> bytes:
         else:
             tensors[f"{_DELTA}{name}/a"] = delta.a
             tensors[f"{_DELTA}{name}/b"] = delta.b
-    f0 = voice.f0_map
+    f0, shared = voice.f0_map, voice.shared
     fields = _Fields(
-        version=VERSION,
+        version=_WITHOUT_RELEASE,
         base_sha256=voice.base_sha256,
         recipe=voice.recipe,
         created=voice.created.strftime(_TIME),
@@ -91,7 +109,12 @@ def to_bytes(voice: VoiceParameters) -> bytes:
         gain_db=float(voice.gain_db),
         voiced_noise=float(voice.voiced_noise),
     )
-    text = json.dumps(fields.model_dump(), sort_keys=True, separators=(",", ":"))
+    described = fields.model_dump()
+    if shared is not None:
+        tensors[_THETA] = shared.theta
+        identity = _SharedFields(number=shared.number, basis_sha256=shared.basis_sha256, theta_sha256=shared.theta_sha256)
+        described |= {"version": VERSION, "shared": identity.model_dump()}
+    text = json.dumps(described, sort_keys=True, separators=(",", ":"))
     written: bytes = save({name: tensors[name] for name in sorted(tensors)}, metadata={METADATA_KEY: text})
     return written
 
@@ -133,7 +156,7 @@ def _fields(data: bytes) -> _Fields:
     if version > VERSION:
         raise ModelError("this voice was made by a newer Hometone", hint="update Hometone on this computer")
     try:
-        return _Fields.model_validate(content)
+        return (_FieldsWithRelease if version == VERSION else _Fields).model_validate(content)
     except ValidationError as error:
         # Without the values: they come from elsewhere.
         raise _refuse(f"its description has {error.error_count()} wrong fields") from None
@@ -141,7 +164,7 @@ def _fields(data: bytes) -> _Fields:
 
 def _tensors(entries: list[tuple[str, Mapping[str, object]]]) -> dict[str, NDArray[np.float32]]:
     """(4) Turn safetensors' raw entries into arrays."""
-    if len(entries) > 2 * DELTAS_LIMIT + 2:
+    if len(entries) > 2 * DELTAS_LIMIT + 3:
         raise _refuse("it holds more arrays than the base")
     tensors: dict[str, NDArray[np.float32]] = {}
     for name, entry in entries:
@@ -172,6 +195,18 @@ def _deltas(tensors: dict[str, NDArray[np.float32]]) -> dict[str, WeightDelta]:
     return deltas
 
 
+def _shared(fields: _Fields, tensors: dict[str, NDArray[np.float32]]) -> SharedRelease | None:
+    if not isinstance(fields, _FieldsWithRelease):
+        return None
+    if _THETA not in tensors:
+        raise _refuse("its shared release is missing")
+    told = fields.shared
+    release = SharedRelease(number=told.number, basis_sha256=told.basis_sha256, theta=tensors.pop(_THETA))
+    if release.theta_sha256 != told.theta_sha256:
+        raise _refuse("its shared release is not the one it was made on")
+    return release
+
+
 def _voice(fields: _Fields, tensors: dict[str, NDArray[np.float32]]) -> VoiceParameters:
     """(5) Check the values by building the voice."""
     if not {_STYLE, _TONE} <= tensors.keys():
@@ -184,6 +219,7 @@ def _voice(fields: _Fields, tensors: dict[str, NDArray[np.float32]]) -> VoicePar
     if created.strftime(_TIME) != fields.created:
         raise _refuse("its date cannot be read")
     try:
+        shared = _shared(fields, tensors)
         return VoiceParameters(
             style=style,
             base_sha256=fields.base_sha256,
@@ -196,6 +232,7 @@ def _voice(fields: _Fields, tensors: dict[str, NDArray[np.float32]]) -> VoicePar
             tone_filter=tone,
             gain_db=fields.gain_db,
             voiced_noise=fields.voiced_noise,
+            shared=shared,
         )
     except ModelError:
         raise

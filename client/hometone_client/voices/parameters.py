@@ -29,6 +29,9 @@ VALUES_LIMIT: Final = 100_000_000
 DELTAS_LIMIT: Final = 2_048
 RANK_LIMIT: Final = 1_024
 DIMENSIONS_LIMIT: Final = 4
+#: A shared release moves at most as many coordinates as a round may have (docs/protocol.md, section 3).
+COORDINATES_LIMIT: Final = 1 << 22
+RELEASES_LIMIT: Final = 1_000_000
 LENGTH_SCALE_RANGE: Final = (0.5, 2.0)
 GAIN_RANGE_DB: Final = (-24.0, 24.0)
 #: Amplitude of the noise under voiced sound. The base's own is 0.003 (SineGen of Kokoro); 0.1 is a whisper.
@@ -180,6 +183,35 @@ class F0Map:
         return np.where(voiced, moved, f0_hz).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SharedRelease:
+    """The release of the shared model that a voice was made on; the voice carries it, so that it goes on speaking as it did.
+
+    Attributes:
+        number: Of the release, from 1; 0 would be the base itself and is written as no release.
+        basis_sha256: The public basis whose coordinates these are, lower-case hexadecimal.
+        theta: float32 [d], the coordinates.
+    """
+
+    number: int
+    basis_sha256: str
+    theta: FloatArray
+
+    def __post_init__(self) -> None:
+        if isinstance(self.number, bool) or not isinstance(self.number, int) or not 1 <= self.number <= RELEASES_LIMIT:
+            raise _refuse("the number of its shared release is impossible")
+        if not isinstance(self.basis_sha256, str) or not _SHA256.fullmatch(self.basis_sha256):
+            raise _refuse("it does not say in which coordinates its shared release is")
+        object.__setattr__(self, "theta", _sealed_array(self.theta, what="its shared release"))
+        if self.theta.ndim != 1 or self.theta.size > COORDINATES_LIMIT:
+            raise _refuse("its shared release has an impossible size")
+
+    @property
+    def theta_sha256(self) -> str:
+        """SHA-256 of the coordinates as little-endian float32, hexadecimal."""
+        return hashlib.sha256(self.theta.astype("<f4").tobytes()).hexdigest()
+
+
 def _identity_filter() -> FloatArray:
     return np.ones(1, dtype=np.float32)
 
@@ -200,6 +232,7 @@ class VoiceParameters:
         tone_filter: float32 [taps] FIR at 24,000 Hz, linear phase (symmetric) or minimum phase.
         gain_db: Level change after the filter, dB.
         voiced_noise: Amplitude of the noise under voiced sound, before a listener's `noise_scale`: the breath of the voice.
+        shared: The release of the shared model that it was made on; None means the base itself.
     """
 
     style: FloatArray
@@ -213,6 +246,7 @@ class VoiceParameters:
     tone_filter: FloatArray = field(default_factory=_identity_filter)
     gain_db: float = 0.0
     voiced_noise: float = VOICED_NOISE_OF_BASE
+    shared: SharedRelease | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "style", _sealed_array(self.style, what="the style"))
@@ -229,6 +263,8 @@ class VoiceParameters:
             raise _refuse("its date is not in UTC, to the second")
         if not isinstance(self.f0_map, F0Map):
             raise _refuse("its pitch is missing")
+        if self.shared is not None and not isinstance(self.shared, SharedRelease):
+            raise _refuse("its shared release is of an unknown kind")
         if (
             not isinstance(self.languages, tuple)
             or len(self.languages) > 16
@@ -265,11 +301,14 @@ class VoiceParameters:
             return (self.tone_filter.size - 1) // 2
         return int(np.argmax(np.abs(self.tone_filter)))
 
-    def merged_weights(self, base_parameter: Callable[[str], NDArray[np.floating]]) -> dict[str, FloatArray]:
+    def merged_weights(
+        self, base_parameter: Callable[[str], NDArray[np.floating]], *, release: Mapping[str, WeightDelta] | None = None
+    ) -> dict[str, FloatArray]:
         """Merge the changes with the base's weights, ready for `BaseRuntime(replacements=...)`.
 
         Args:
             base_parameter: Gives a base parameter by name; raises KeyError for names it does not have.
+            release: What the voice's shared release changes (`sharedmodel.basis`); the voice's own changes are added to it.
 
         Returns:
             {name: float32 array of the base parameter's shape}, the changed ones only.
@@ -278,17 +317,20 @@ class VoiceParameters:
             ModelError: A name or a shape does not exist in this base.
         """
         merged: dict[str, FloatArray] = {}
-        for name, delta in self.weight_deltas.items():
-            try:
-                base = base_parameter(name)
-            except KeyError as error:
-                raise _refuse("it was made for another base voice") from error
-            merged[name] = delta.merged(base)
+        for deltas in (release or {}, self.weight_deltas):
+            for name, delta in deltas.items():
+                try:
+                    base = merged[name] if name in merged else base_parameter(name)
+                except KeyError as error:
+                    raise _refuse("it was made for another base voice") from error
+                merged[name] = delta.merged(base)
         return merged
 
     def weights_digest(self) -> str:
-        """Return the SHA-256 of base and weight changes: voices that share it can share one loaded model."""
+        """Return the SHA-256 of base, shared release and weight changes: voices that share it can share one loaded model."""
         hasher = hashlib.sha256(self.base_sha256.encode())
+        if self.shared is not None:
+            hasher.update(repr(("shared", self.shared.basis_sha256, self.shared.theta_sha256)).encode())
         for name in sorted(self.weight_deltas):
             delta = self.weight_deltas[name]
             for array in (delta.array,) if isinstance(delta, DenseDelta) else (delta.a, delta.b):

@@ -225,6 +225,7 @@ def test_likeness_is_kept_as_far_as_the_words_can_bear(
 
 def test_where_no_strength_is_clear_enough_the_clearest_is_kept() -> None:
     trials = [Trial(1.0, 0.9, 0.10, [], []), Trial(0.75, 0.88, 0.08, [], []), Trial(0.5, 0.85, 0.08, [], [])]
+    assert choose(trials, 0.41) is trials[0]  # nothing is understood anyway
     assert fewest_errors(trials).strength == 0.75
 
 

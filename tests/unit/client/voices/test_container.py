@@ -174,7 +174,7 @@ def test_wrong_descriptions_are_refused(fields: dict[str, object]) -> None:
 
 def test_a_newer_version_says_so() -> None:
     with pytest.raises(ModelError, match="newer"):
-        from_bytes(rewritten(version=2))
+        from_bytes(rewritten(version=3))
 
 
 def test_deeply_nested_descriptions_are_refused() -> None:

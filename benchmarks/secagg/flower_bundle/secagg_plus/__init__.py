@@ -1,0 +1,1 @@
+"""Flower's SecAgg+ for one round."""

@@ -1,0 +1,217 @@
+"""Asks a coordinator for its records over HTTPS: the only module of the federation's records that opens a connection.
+
+1. Only TLS, and only with a certificate of the coordinator's own pinned authority: no other authority of the machine counts, no proxy and
+   no setting of the environment is used, no redirect is followed. The one exception is `introduction`, which asks a stranger for its
+   authority and its descriptor before anything is known; nothing it gives is trusted before it was compared with an invitation.
+2. Answers are bounded in size and time, and are never unpacked.
+3. What comes is parsed and typed, and still distrusted: signatures and proofs are the caller's.
+
+What it may see: public records, and a request to join on its way out. What it must never do: send anything else, or show a text that the
+other side wrote.
+"""
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from hometone_shared.errors import FederationError, ProtocolError
+from hometone_shared.log.merkle import HASH_BYTES, LONGEST_PROOF
+from hometone_shared.records.canonical import Document, Fields, checked_b64, parse
+from hometone_shared.records.coordinator import LONGEST_CERTIFICATE, checked_address
+from hometone_shared.records.signing import Envelope
+
+Transport = httpx.BaseTransport
+
+PREFIX: Final = "/hometone/v1"
+CONNECT_TIMEOUT_S: Final = 10.0
+READ_TIMEOUT_S: Final = 20.0
+ANSWER_TIMEOUT_S: Final = 120.0
+VECTOR_TIMEOUT_S: Final = 600.0
+_LONGEST_ANSWER: Final = 64 * 1024
+_LONGEST_ENTRIES: Final = 8 * 1024 * 1024
+_MOST_ENTRIES: Final = 1000
+
+_REFUSED: Final = {
+    "unknown": ("the coordinator does not know this invitation", "ask for a new one"),
+    "used": ("this invitation was used already", "an invitation is for one laptop; ask for a new one"),
+    "expired": ("this invitation has ended", "ask for a new one"),
+    "refused": (
+        "the coordinator does not let this laptop in",
+        "it was taken off the list, or its node key was used before; ask the coordinator",
+    ),
+    "busy": ("too many laptops are joining at once", "try again in a minute"),
+    "missing": ("the coordinator does not have what was asked for", ""),
+    "malformed": ("the coordinator does not understand this laptop", "both may need the newest Hometone"),
+    "internal": ("the coordinator has a problem", "tell the people who run it"),
+}
+
+
+class CoordinatorRecords:
+    """Records of one coordinator. A context manager.
+
+    Raises:
+        FederationError: From every method: the coordinator cannot be reached, refuses, or is too slow.
+        ProtocolError: From every method: the answer is not what was asked for, or the certificate is not under the pinned authority.
+    """
+
+    def __init__(self, address: str, *, authority_pem: bytes, transport: Transport | None = None) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            address: `host:port`.
+            authority_pem: The pinned authority's certificate.
+            transport: Another way to the coordinator, for tests.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # (1) verifies, checks the name, and knows no authority yet
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_verify_locations(cadata=authority_pem.decode("ascii"))
+        except (ValueError, ssl.SSLError) as error:
+            raise ProtocolError("the certificate of the coordinator's authority cannot be read") from error
+        self._client = _client(address, context=context, transport=transport)
+
+    def checkpoint(self) -> bytes:
+        """The newest signed head, as it came."""
+        return self._get("/log/checkpoint", longest=_LONGEST_ANSWER)
+
+    def entries(self, first: int, last: int) -> list[Envelope]:
+        """Entries from `first` to `last`, both included."""
+        found: list[Envelope] = []
+        while first <= last:
+            end = min(last, first + _MOST_ENTRIES - 1)
+            fields = Fields(parse(self._get(f"/log/entries?first={first}&last={end}", longest=_LONGEST_ENTRIES)))
+            some = [Envelope.from_document(item) for item in fields.items("entries", most=end - first + 1)]
+            fields.done()
+            if not some:
+                raise ProtocolError("the coordinator keeps entries of its log back")
+            found += some
+            first += len(some)
+        return found
+
+    def consistency(self, first: int, second: int) -> list[bytes]:
+        """Proof that the log of `second` entries begins with that of `first`, unchecked."""
+        return _proof(self._get(f"/log/consistency?first={first}&second={second}", longest=_LONGEST_ANSWER))
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Proof that the entry `index` is in the log of `size` entries, unchecked."""
+        return _proof(self._get(f"/log/inclusion?index={index}&size={size}", longest=_LONGEST_ANSWER))
+
+    def release(self, number: int) -> Envelope:
+        """The record of a release, unchecked."""
+        return Envelope.from_bytes(self._get(f"/releases/{number}", longest=_LONGEST_ANSWER))
+
+    def vector(self, number: int, *, size_bytes: int) -> bytes:
+        """The vector of a release, unchecked; more than `size_bytes` are refused."""
+        return self._get(f"/releases/{number}/vector", longest=size_bytes, timeout_s=VECTOR_TIMEOUT_S)
+
+    def join(self, body: bytes) -> Document:
+        """Send a request to join."""
+        return parse(_answer(self._client, "POST", "/join", body=body, longest=_LONGEST_ANSWER, timeout_s=ANSWER_TIMEOUT_S))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        """Use it for a block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close it."""
+        self.close()
+
+    def _get(self, path: str, *, longest: int, timeout_s: float = ANSWER_TIMEOUT_S) -> bytes:
+        return _answer(self._client, "GET", path, longest=longest, timeout_s=timeout_s)
+
+
+def introduction(address: str, *, transport: Transport | None = None) -> tuple[bytes, Envelope]:
+    """What a stranger says about itself: its authority's certificate (PEM) and its descriptor.
+
+    Nobody has vouched for the connection. The caller compares both with an invitation before it believes anything.
+
+    Raises:
+        FederationError: It cannot be reached.
+        ProtocolError: The answers cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # the authority is what is being asked for
+    with _client(address, context=context, transport=transport) as client:
+        authority = _answer(client, "GET", "/ca", longest=LONGEST_CERTIFICATE, timeout_s=ANSWER_TIMEOUT_S)
+        descriptor = _answer(client, "GET", "/descriptor", longest=_LONGEST_ANSWER, timeout_s=ANSWER_TIMEOUT_S)
+    return authority, Envelope.from_bytes(descriptor)
+
+
+def _client(address: str, *, context: ssl.SSLContext, transport: Transport | None) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"https://{checked_address(address)}{PREFIX}",
+        verify=context,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        headers={"Accept-Encoding": "identity", "User-Agent": "hometone"},
+        transport=transport,
+    )
+
+
+def _answer(client: httpx.Client, method: str, path: str, *, longest: int, timeout_s: float, body: bytes | None = None) -> bytes:
+    ends_s = time.monotonic() + timeout_s
+    with _refusals(), client.stream(method, path, content=body) as response:
+        if "content-encoding" in response.headers:  # (2)
+            raise ProtocolError("the coordinator's answer is packed")
+        limit = longest if response.status_code == httpx.codes.OK else _LONGEST_ANSWER
+        data = bytearray()
+        for part in response.iter_raw():
+            data += part
+            if len(data) > limit:
+                raise ProtocolError("the coordinator's answer is too long")
+            if time.monotonic() > ends_s:
+                raise FederationError("the coordinator answers too slowly", hint="try again later")
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(bytes(data))
+        return bytes(data)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as error:
+        if _is_certificate_error(error):
+            raise ProtocolError(
+                "the certificate shown at this address is not the coordinator's", hint="somebody may be in between; ask the coordinator"
+            ) from error
+        raise FederationError(
+            "the coordinator cannot be reached", hint="check the network, and whether the coordinator is running"
+        ) from error
+
+
+def _is_certificate_error(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _refusal(data: bytes) -> FederationError:
+    """An error in this laptop's own words; those of the other side are not shown."""
+    try:
+        fields = Fields(Fields(parse(data)).take("error"))
+        code = fields.text("code")
+    except ProtocolError:
+        code = ""
+    message, hint = _REFUSED.get(code, _REFUSED["internal"])
+    return FederationError(message, hint=hint)
+
+
+def _proof(data: bytes) -> list[bytes]:
+    fields = Fields(parse(data))
+    parts = [checked_b64(part, name="a proof of the log", size=HASH_BYTES) for part in fields.items("proof", most=LONGEST_PROOF)]
+    fields.done()
+    return parts

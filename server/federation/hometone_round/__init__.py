@@ -1,0 +1,1 @@
+"""Starts Hometone's rounds on a coordinator."""

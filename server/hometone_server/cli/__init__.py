@@ -1,0 +1,1 @@
+"""The `hometone-coordinator` command: the only room of the server that prints and reads options."""

@@ -1,0 +1,122 @@
+"""What reaches the coordinator at the terminal, or the program that called us.
+
+The rules are those of the `hometone` command:
+
+1. Messages go to standard error with the prefix `hometone-coordinator: `, a hint on a line of its own; results to standard output.
+2. With `--json` standard output is exactly one JSON object, also when something failed, and nothing else.
+3. An expected error never shows a traceback; `--debug` adds one to an unexpected error.
+4. Nothing secret is printed, but for the one-time code that `invite` is there to print.
+
+Messages are looked up in `data/messages.json`, English and Chinese.
+"""
+
+import json
+import locale
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any, Final, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from hometone_shared.errors import HometoneError
+
+Language = Literal["en", "zh"]
+
+UNEXPECTED_EXIT_CODE: Final = 70
+INTERRUPTED_EXIT_CODE: Final = 130
+_PREFIX: Final = "hometone-coordinator: "
+
+
+def chosen_language(asked: str | None) -> Language:
+    """The language of messages: what was asked for, else that of the environment, else English."""
+    names = ("HOMETONE_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+    wanted = asked or next((os.environ[name] for name in names if os.environ.get(name)), None) or locale.getlocale()[0]
+    return "zh" if (wanted or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+@cache
+def messages() -> dict[str, dict[Language, str]]:
+    """The message table."""
+    text = resources.files("hometone_server.cli").joinpath("data/messages.json").read_text(encoding="utf-8")
+    table: dict[str, dict[Language, str]] = json.loads(text)
+    return table
+
+
+def plain(value: Any) -> Any:
+    """A copy of JSON data without NaN and infinities, which JSON lacks."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+class Terminal:
+    """Everything that a command says and answers."""
+
+    def __init__(self, *, language: Language = "en", as_json: bool = False, debug: bool = False) -> None:
+        """Speak to the process's own streams."""
+        self.language = language
+        self.as_json = as_json
+        self.debug = debug
+
+    def words(self, key: str, **values: object) -> str:
+        """A message of the table."""
+        return messages()[key][self.language].format(**values)
+
+    def line(self, text: str) -> None:
+        """One message line; silent with `--json`."""
+        if not self.as_json:
+            print(f"{_PREFIX}{text}", file=sys.stderr, flush=True)
+
+    def say(self, key: str, **values: object) -> None:
+        """A message of the table."""
+        self.line(self.words(key, **values))
+
+    def hint(self, text: str) -> None:
+        """A hint on a line of its own."""
+        if text and not self.as_json:
+            print(f"hint: {text}", file=sys.stderr, flush=True)
+
+    def answer(self, command: str, values: Mapping[str, Any], *, lines: Sequence[str] = (), table: Table | None = None) -> None:
+        """Give the result: the JSON object, or lines and table for a person."""
+        if self.as_json:
+            print(json.dumps({"ok": True, "command": command, **plain(values)}, ensure_ascii=False, sort_keys=True), flush=True)
+            return
+        for text in lines:
+            print(text, flush=True)
+        if table is not None:
+            Console(highlight=False).print(table)
+
+    def fail(self, command: str, error: BaseException, *, values: Mapping[str, Any] | None = None) -> int:
+        """Say what went wrong and return the exit code."""
+        if isinstance(error, HometoneError):
+            kind, message, hint, code = type(error).__name__, error.message, error.hint, error.exit_code
+        elif isinstance(error, KeyboardInterrupt):
+            kind, message, hint, code = "Interrupted", self.words("interrupted"), self.words("interrupted-hint"), INTERRUPTED_EXIT_CODE
+        else:
+            kind, message, hint, code = "UnexpectedError", self.words("unexpected"), self.words("unexpected-hint"), UNEXPECTED_EXIT_CODE
+            message = f"{message} ({type(error).__name__})"
+        if self.as_json:
+            found = {"kind": kind, "message": message, "hint": hint, "exit_code": code}
+            print(json.dumps({"ok": False, "command": command, "error": found, **plain(values or {})}, ensure_ascii=False, sort_keys=True))
+        else:
+            self.line(message)
+            self.hint(hint)
+        if self.debug:
+            traceback.print_exception(error, file=sys.stderr)
+        return code
+
+
+def when(seconds: float | None) -> str:
+    """A moment as people write it, local time."""
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

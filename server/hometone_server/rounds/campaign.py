@@ -1,0 +1,187 @@
+"""Works through a campaign: plan, attempt, result, round after round; takes up again where a killed process stopped.
+
+For every round that is not finished yet:
+
+1. Wait until enough laptops are there.
+2. Open an attempt in the journal; make a plan from the order, the newest release and the head of the log; sign it; append it to the log;
+   note its digest.
+3. Drive the attempt (`driver`). If it fails for want of laptops, the next attempt has a plan of its own: no plan is ever offered twice, so
+   no noise is drawn and no budget spent twice for one.
+4. Hand the decoded sum to `outcomes`, which for the purpose `model` appends a release to the log. The release names the plan's digest, so a
+   process that is killed after this and before the journal knows is recognised at the next start.
+5. Stop when a person says so, when all rounds are done, or when a round has failed as often as the order allows.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import filelock
+
+from hometone_server.home import CoordinatorHome
+from hometone_server.records.devices import Devices
+from hometone_server.records.releases import Releases
+from hometone_server.records.store import LogStore
+from hometone_server.rounds.driver import Exchange, Figures, RefusedError, RoundDriver, Times, require_cohort
+from hometone_server.rounds.journal import Campaign, CampaignState, Journal
+from hometone_server.rounds.outcomes import Outcomes
+from hometone_shared.errors import FederationError, HometoneError
+from hometone_shared.records.plan import RoundPlan
+from hometone_shared.records.release import Release
+
+_INTERRUPTED: Final = "interrupted"
+
+
+class CampaignRunner:
+    """Runs campaigns of one coordinator, one at a time."""
+
+    def __init__(
+        self,
+        *,
+        home: CoordinatorHome,
+        journal: Journal,
+        log: LogStore,
+        bundle_sha256: str,
+        clock: Callable[[], float] = time.time,
+        told: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """Take what all campaigns need.
+
+        Args:
+            home: The coordinator's folder.
+            journal: The journal of rounds.
+            log: The log.
+            bundle_sha256: Hash of the bundle that runs, for the plans.
+            clock: Seconds since 1970.
+            told: Told what happens, in words without anybody's name.
+        """
+        self._home = home
+        self._journal = journal
+        self._log = log
+        self._releases = Releases.open(home, log)
+        self._outcomes = Outcomes(journal=journal, releases=self._releases)
+        self._bundle_sha256 = bundle_sha256
+        self._clock = clock
+        self._told = told
+
+    def run(self, run: str, exchange: Exchange) -> None:
+        """Work through a campaign.
+
+        Raises:
+            FederationError: A round failed too often, or another process works on campaigns; all that was finished is kept.
+            UsageError: There is no such campaign.
+        """
+        lock = filelock.FileLock(self._home.rounds_db.with_suffix(".lock"), timeout=0)
+        try:
+            with lock:
+                self._run(self._journal.campaign(run), exchange)
+        except filelock.Timeout as error:
+            raise FederationError(
+                "another campaign is running", hint="wait for it, or stop it: hometone-coordinator round --stop"
+            ) from error
+
+    def _run(self, campaign: Campaign, exchange: Exchange) -> None:
+        if campaign.state in {CampaignState.FINISHED, CampaignState.STOPPED}:
+            return
+        self._end_what_was_left(campaign.run)
+        self._journal.set_state(campaign.run, CampaignState.RUNNING)
+        try:
+            for round_number in range(1, campaign.order.rounds + 1):
+                if self._is_finished(campaign.run, round_number):
+                    continue
+                self._round(campaign, round_number, exchange)
+                if self._journal.campaign(campaign.run).state is CampaignState.STOPPED:
+                    return
+        except HometoneError as error:
+            self._journal.set_state(campaign.run, CampaignState.FAILED, told=error.message)
+            raise
+        self._journal.set_state(campaign.run, CampaignState.FINISHED, told=self._journal.campaign(campaign.run).told)
+
+    def _is_finished(self, run: str, round_number: int) -> bool:
+        return any(each.round_number == round_number and each.state == "finished" for each in self._journal.attempts(run))
+
+    def _end_what_was_left(self, run: str) -> None:
+        """Attempts that a killed process left open: finished if their release is in the log, failed otherwise."""
+        for each in self._journal.attempts(run):
+            if each.state == "open":
+                key = (each.run, each.round_number, each.attempt)
+                release = self._releases.of_plan(each.plan_sha256) if each.plan_sha256 else None
+                figures = {**each.figures, "release": release.number} if release else {**each.figures, "reason": _INTERRUPTED}
+                self._journal.end_attempt(key, finished=release is not None, figures=figures)
+
+    def _round(self, campaign: Campaign, round_number: int, exchange: Exchange) -> None:
+        order = campaign.order
+        for tries_left in reversed(range(order.attempts)):
+            try:
+                require_cohort(exchange, least=order.minimum_cohort, gather_s=order.gather_s)  # (1)
+                self._attempt(campaign, round_number, exchange)
+            except FederationError as error:
+                self._told(f"round {round_number}: {error.message}")
+                self._journal.tell(campaign.run, error.message)
+                if not tries_left or isinstance(error, RefusedError) or self._journal.campaign(campaign.run).state is CampaignState.STOPPED:
+                    raise
+                continue
+            return
+
+    def _attempt(self, campaign: Campaign, round_number: int, exchange: Exchange) -> None:
+        attempt = self._journal.begin_attempt(campaign.run, round_number)  # (2)
+        key = (campaign.run, round_number, attempt)
+        figures = Figures()
+        try:
+            plan = self._plan(campaign, round_number, attempt)
+            envelope = plan.signed(self._home.signing_key())
+            self._journal.note_plan(key, envelope.digest)
+            self._log.append(envelope)
+            driver = RoundDriver(  # (3)
+                plan=plan,
+                envelope=envelope,
+                directory=Devices(self._log).directory().active,
+                exchange=exchange,
+                times=Times(prepare_s=campaign.order.prepare_s, stage_s=campaign.order.stage_s),
+                watched=lambda stage, so_far: self._watch(key, stage, so_far),
+            )
+            figures = driver.figures
+            total = driver.run()
+            outcome = self._outcomes.take(campaign, plan, envelope.digest, total)  # (4)
+        except HometoneError as error:
+            self._journal.end_attempt(key, finished=False, figures={**figures.to_record(), "reason": error.message})
+            raise
+        except BaseException:
+            self._journal.end_attempt(key, finished=False, figures={**figures.to_record(), "reason": _INTERRUPTED})
+            raise
+        summed: dict[str, Any] = {"survivors": total.devices, "speakers": total.speakers}
+        self._journal.end_attempt(key, finished=True, figures={**figures.to_record(), **summed, **outcome.record})
+        self._journal.tell(campaign.run, outcome.told)
+        self._told(f"round {round_number}: {outcome.told}")
+
+    def _watch(self, key: tuple[str, int, int], stage: str, figures: Figures) -> None:
+        self._journal.note_stage(key, stage, figures.to_record())
+        self._told(f"round {key[1]}, attempt {key[2]}: {stage}")
+
+    def _plan(self, campaign: Campaign, round_number: int, attempt: int) -> RoundPlan:
+        order = campaign.order
+        newest: Release = self._releases.newest()
+        head = self._log.checkpoint()
+        now = int(self._clock())
+        return RoundPlan(
+            run=campaign.run,
+            round_number=round_number,
+            attempt=attempt,
+            purpose=order.purpose,
+            base_sha256=order.base_sha256,
+            basis_sha256=order.basis_sha256,
+            release=newest.number,
+            release_sha256=self._releases.digest(newest.number),
+            dimension=order.dimension,
+            clip_norm=order.clip_norm,
+            noise_multiplier=order.noise_multiplier,
+            colluders=order.colluders,
+            weights_permille=order.weights_permille,
+            minimum_cohort=order.minimum_cohort,
+            issued=now,
+            deadline=now + int(order.prepare_s + 5 * order.stage_s) + 1,
+            reply_slot_ms=order.reply_slot_ms,
+            log_size=head.size,
+            log_root=head.root.hex(),
+            bundle_sha256=self._bundle_sha256,
+        )

@@ -1,0 +1,112 @@
+"""What becomes of a decoded sum, by purpose.
+
+* `model`: the mean of the contributions is added to the newest release; the result is the next release, in the log.
+* `balance`: a noised histogram of groups, kept with its intervals; weights of later rounds follow from it.
+* `evaluation`: noised means of error and likeness by group, kept; if the newest release made things worse beyond doubt, the one before
+  is brought back, if that was ordered.
+
+What it may see: sums. It works on the decoded sum alone, after the noise, so nothing here costs privacy.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hometone_server.records.releases import Releases
+from hometone_server.rounds.journal import Campaign, Journal
+from hometone_shared.errors import FederationError
+from hometone_shared.privacy.clipping import decode
+from hometone_shared.privacy.evaluation import evaluation_report
+from hometone_shared.privacy.groups import histogram, weights
+from hometone_shared.records.plan import SCALE, RoundPlan, RoundPurpose
+from hometone_shared.secagg.aggregator import Total
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a round brought.
+
+    Attributes:
+        told: In words, for those who watch.
+        record: Plain JSON, for the journal.
+    """
+
+    told: str
+    record: dict[str, Any]
+
+
+class Outcomes:
+    """Turns sums into results."""
+
+    def __init__(self, *, journal: Journal, releases: Releases) -> None:
+        """Take where results go."""
+        self._journal = journal
+        self._releases = releases
+
+    def take(self, campaign: Campaign, plan: RoundPlan, plan_sha256: str, total: Total) -> Outcome:
+        """Make the result of one round.
+
+        Args:
+            campaign: What was ordered.
+            plan: The attempt's plan.
+            plan_sha256: Its digest.
+            total: The decoded sum, in integers.
+        """
+        noise_std = math.sqrt(total.devices * plan.noise_variance(total.devices)) * plan.clip_norm / SCALE
+        decoded = decode(total.values, clip_norm=plan.clip_norm)
+        if plan.purpose is RoundPurpose.MODEL:
+            outcome = self._released(campaign, plan, plan_sha256, decoded / total.speakers, noise_std / total.speakers)
+        elif plan.purpose is RoundPurpose.BALANCE:
+            outcome = _balance(decoded, noise_std)
+        else:
+            outcome = self._evaluated(campaign, plan, decoded, noise_std)
+        self._journal.keep_result(campaign.run, plan.round_number, purpose=plan.purpose.value, result=outcome.record)
+        return outcome
+
+    def _released(self, campaign: Campaign, plan: RoundPlan, plan_sha256: str, mean: np.ndarray, noise_std: float) -> Outcome:
+        before = self._releases.coordinates(plan.release)
+        after = np.zeros(max(before.size, mean.size), dtype=np.float64)
+        after[: before.size] = before
+        after[: mean.size] += campaign.order.step * mean
+        release = self._releases.publish(
+            after.astype(np.float32),
+            base_sha256=plan.base_sha256,
+            basis_sha256=plan.basis_sha256,
+            plan_sha256=plan_sha256,
+            run=plan.run,
+            round_number=plan.round_number,
+        )
+        norm, noise = float(np.linalg.norm(mean)), noise_std * math.sqrt(mean.size)
+        return Outcome(
+            told=f"release {release.number}: the mean has a norm of {norm:.3f}, of which {noise:.3f} is noise",
+            record={"release": release.number, "mean_norm": norm, "noise_norm": noise, "dimension": int(mean.size)},
+        )
+
+    def _evaluated(self, campaign: Campaign, plan: RoundPlan, decoded: np.ndarray, noise_std: float) -> Outcome:
+        report = evaluation_report(decoded, noise_std=noise_std)
+        record, told = report.to_record(), report.in_words()
+        record["release"] = plan.release
+        if campaign.order.roll_back and report.is_worse and plan.release > 0:
+            restored = self._releases.restore(plan.release - 1)
+            record["restored"] = restored.number
+            told = f"{told}; the release before it was brought back as number {restored.number}"
+        return Outcome(told=told, record=record)
+
+
+def _balance(decoded: np.ndarray, noise_std: float) -> Outcome:
+    found = histogram(decoded, noise_std=noise_std)
+    return Outcome(told=found.in_words(), record={**found.to_record(), "weights_permille": weights(found)})
+
+
+def newest_weights(journal: Journal) -> dict[str, int]:
+    """Group weights of the newest balance, or none.
+
+    Raises:
+        FederationError: There was no round of that purpose yet.
+    """
+    found = journal.results(RoundPurpose.BALANCE.value)
+    if not found:
+        raise FederationError("nobody has counted the groups yet", hint="hometone-coordinator round --purpose balance")
+    return {str(cell): int(weight) for cell, weight in found[-1]["weights_permille"].items()}

@@ -1,0 +1,1 @@
+"""The same protocol in one process, for hundreds to thousands of virtual laptops."""
