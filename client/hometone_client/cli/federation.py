@@ -137,7 +137,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _take_part(session: Session, vault: Vault, *, once: bool, longest_s: float | None) -> None:
-    from hometone_client.federation.flower_node import NodeConnection
+    from hometone_client.federation.flower_node import NUMBER_FILE, NodeConnection
     from hometone_client.federation.node import joined, node_of, only_one, serve_rounds
     from hometone_client.federation.willing import willing_speakers
 
@@ -150,7 +150,10 @@ def _take_part(session: Session, vault: Vault, *, once: bool, longest_s: float |
         terminal.say("node-begins", coordinator=membership.descriptor.name)
         terminal.say("node-speakers" if willing else "node-nobody", names=", ".join(willing))
         connection = NodeConnection(
-            address=membership.descriptor.address, authority_pem=membership.authority_pem, node_key=vault.device.node_key
+            address=membership.descriptor.address,
+            authority_pem=membership.authority_pem,
+            node_key=vault.device.node_key,
+            number_file=membership.folder / NUMBER_FILE,
         )
         interrupted = False
         try:

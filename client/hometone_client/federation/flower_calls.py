@@ -5,6 +5,9 @@ away, and says in words why a laptop is not let in. Flower 1.41's Fleet client m
 it ends the process on some answers (`os.kill`, `flwr_exit`), and its HTTP client is replaced, since it follows redirects with signed
 headers.
 
+Flower does not let a laptop say that it is there while it believes that it still is, which is so for a minute after a laptop was killed or
+lost the network. A laptop therefore remembers Flower's number for it, and says first that it was gone.
+
 What it may see: the private node key, to sign the time with. What it must never do: trust another authority, or keep a call for later.
 """
 
@@ -19,6 +22,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import httpx
@@ -26,7 +30,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hometone_shared.errors import FederationError, ProtocolError
+from hometone_client.federation.small_files import read_small_file, replace_small_file
+from hometone_shared.errors import FederationError, ProtocolError, StorageError
 
 if TYPE_CHECKING:
     from flwr.proto.fleet_pb2 import PullMessagesResponse
@@ -67,7 +72,7 @@ class RunOverError(Exception):
 class FleetCalls:
     """The connection of one laptop."""
 
-    def __init__(self, *, address: str, authority_pem: bytes, node_key: EllipticCurvePrivateKey) -> None:
+    def __init__(self, *, address: str, authority_pem: bytes, node_key: EllipticCurvePrivateKey, number_file: Path | None = None) -> None:
         """Prepare; nothing is sent yet. Arguments as for `NodeConnection`.
 
         Raises:
@@ -75,6 +80,8 @@ class FleetCalls:
         """
         self._address = address
         self._key = node_key
+        self._number_file = number_file
+        self._number: int | None = None
         # As the stock node writes it: SubjectPublicKeyInfo in PEM.
         self._public_key = node_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -119,15 +126,54 @@ class FleetCalls:
         from flwr.proto.node_pb2 import Node
 
         request = ActivateNodeRequest(public_key=self._public_key, heartbeat_interval=_BEAT_INTERVAL_S)
+        for is_last in (False, True):
+            try:
+                response = self._client.ActivateNode(request)
+                break
+            except httpx.HTTPStatusError as error:
+                status = error.response.status_code
+                if status in _PASSING:
+                    raise AwayError from error
+                if is_last or status != httpx.codes.PRECONDITION_FAILED or not self._was_gone():
+                    self._not_let_in(error)
+            except Exception as error:
+                raise _away(error) from error
+        self.node = Node(node_id=response.node_id)
+        self._remember(response.node_id)
+
+    def _was_gone(self) -> bool:
+        """Say that this laptop, which the coordinator may still believe to be there, was gone; whether it is worth trying again.
+
+        Raises:
+            AwayError: Nobody answers.
+            FederationError: Somebody else answers.
+        """
+        from flwr.proto.fleet_pb2 import DeactivateNodeRequest
+
+        if (number := self._remembered()) is None:
+            return False
         try:
-            response = self._client.ActivateNode(request)
+            self._client.DeactivateNode(DeactivateNodeRequest(node_id=number))
         except httpx.HTTPStatusError as error:
             if error.response.status_code in _PASSING:
                 raise AwayError from error
-            self._not_let_in(error)
+            return error.response.status_code != httpx.codes.UNAUTHORIZED
         except Exception as error:
             raise _away(error) from error
-        self.node = Node(node_id=response.node_id)
+        return True
+
+    def _remembered(self) -> int | None:
+        if self._number is None and self._number_file is not None:
+            with contextlib.suppress(StorageError, ValueError):  # without it a laptop that was killed waits for a minute
+                number = int((read_small_file(self._number_file) or b"").decode("ascii"))
+                self._number = number if 0 < number < 1 << 64 else None
+        return self._number
+
+    def _remember(self, number: int) -> None:
+        if number != self._remembered() and self._number_file is not None:
+            with contextlib.suppress(StorageError):
+                replace_small_file(self._number_file, str(number).encode("ascii"))
+        self._number = number
 
     @contextlib.contextmanager
     def present(self) -> Iterator[None]:
@@ -239,7 +285,8 @@ class FleetCalls:
         if error.response.status_code == httpx.codes.NOT_FOUND and b"nothing here" in error.response.content:
             raise FederationError("there is no coordinator of Hometone at this address", hint="check the address") from error
         raise FederationError(
-            "the coordinator does not know this laptop, or has revoked it", hint="ask the coordinator for a new invitation, then join again"
+            "the coordinator does not know this laptop, or has revoked it",
+            hint="if it was only switched off, try again in a minute; otherwise ask the coordinator for a new invitation, then join again",
         ) from error
 
 

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from flwr.app import Message
     from flwr.proto.message_pb2 import ObjectTree
 
+NUMBER_FILE: Final = "flower-number"
+"""Its usual name in `<home>/federation`."""
 QUICKEST_POLL_S: Final = 0.05
 SLOWEST_POLL_S: Final = 2.0
 _POLL_GROWTH: Final = 1.1
@@ -72,6 +75,7 @@ class NodeConnection:
         address: str,
         authority_pem: bytes,
         node_key: EllipticCurvePrivateKey,
+        number_file: Path | None = None,
         quickest_poll_s: float = QUICKEST_POLL_S,
         slowest_poll_s: float = SLOWEST_POLL_S,
     ) -> None:
@@ -81,13 +85,14 @@ class NodeConnection:
             address: `host:port` of the coordinator.
             authority_pem: The pinned certificate authority; no other is trusted.
             node_key: P-384; the coordinator knows its public half.
+            number_file: Where to remember Flower's number for this laptop; without it, one that was killed is let in again after a minute.
             quickest_poll_s: Seconds between two questions while a round is going on, where they are not held.
             slowest_poll_s: The same after a long silence.
 
         Raises:
             ProtocolError: The authority's certificate cannot be read.
         """
-        self._calls = FleetCalls(address=address, authority_pem=authority_pem, node_key=node_key)
+        self._calls = FleetCalls(address=address, authority_pem=authority_pem, node_key=node_key, number_file=number_file)
         self._quickest_poll_s, self._slowest_poll_s = quickest_poll_s, slowest_poll_s
         self._facts: dict[int, RunFacts] = {}
         self._stop = threading.Event()

@@ -198,7 +198,7 @@ class SharedLearner:
     def error_of(self, studied: Sequence[Studied], theta: Floats) -> SharedError:
         """Error over studied recordings, each weighing the same."""
         durations, curves = [], []
-        row = torch.from_numpy(np.asarray(theta, dtype=np.float32))[None]
+        row = torch.from_numpy(np.array(theta, dtype=np.float32))[None]
         with torch.no_grad():
             for start in range(0, len(studied), _AT_ONCE):
                 batch = batch_of(studied[start : start + _AT_ONCE])

@@ -7,6 +7,7 @@ from pathlib import Path
 from flwr.client import NumPyClient
 from flwr.client.mod import secaggplus_mod
 from flwr.clientapp import ClientApp
+
 from secagg_plus.vectors import vector
 
 MONTH_S = 30 * 86_400
@@ -20,6 +21,7 @@ class FixedVector(NumPyClient):
 
     def fit(self, parameters: list, config: dict) -> tuple[list, int, dict]:
         """Give it, or be the dropout."""
+        del parameters, config
         if self._number == self._config["laptops"] - 1:
             if self._config["dropout"] == "fails":
                 raise RuntimeError("this node leaves here")
@@ -30,10 +32,10 @@ class FixedVector(NumPyClient):
 
 def measured(message, context, call_next):
     """Note seconds by stage."""
-    stage = dict(message.content.config_records).get("secaggplus.configs", {}).get("stage", "other")
-    began = time.monotonic(), time.process_time()
+    stage = dict(message.content.config_records).get("secaggplus_configs", {}).get("stage", "other")
+    began = time.process_time()
     answer = call_next(message, context)
-    took = {"stage": stage, "seconds": time.monotonic() - began[0], "processor_s": time.process_time() - began[1]}
+    took = {"stage": stage, "processor_s": time.process_time() - began}
     number = context.node_config["partition-id"]
     Path(context.run_config["out"], f"node-{number}-{stage}.json").write_text(json.dumps(took))
     return answer

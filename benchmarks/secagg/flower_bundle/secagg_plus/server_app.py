@@ -12,7 +12,12 @@ from flwr.server.strategy import FedAvg
 from flwr.server.workflow import DefaultWorkflow, SecAggPlusWorkflow
 from flwr.serverapp import Grid, ServerApp
 
-STAGES = {"setup_stage": "setup", "share_keys_stage": "share keys", "collect_masked_vectors_stage": "masked vectors", "unmask_stage": "unmask"}
+STAGES = {
+    "setup_stage": "setup",
+    "share_keys_stage": "share keys",
+    "collect_masked_vectors_stage": "masked vectors",
+    "unmask_stage": "unmask",
+}
 app = ServerApp()
 
 

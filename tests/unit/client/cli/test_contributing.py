@@ -263,8 +263,9 @@ class _Ending:
 class _Connection:
     """Takes what the command gives it."""
 
-    def __init__(self, *, address: str, authority_pem: bytes, node_key: object) -> None:
+    def __init__(self, *, address: str, authority_pem: bytes, node_key: object, number_file: Path) -> None:
         assert address == "192.0.2.7:8443"
+        assert number_file == home() / "federation" / "flower-number"
         assert b"BEGIN CERTIFICATE" in authority_pem
         assert node_key is not None
 

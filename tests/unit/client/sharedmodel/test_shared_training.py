@@ -1,4 +1,4 @@
-"""One speaker's update: bounded in every recording, repeatable, inside the first d coordinates, prepared once; and a release that is spoken."""
+"""One speaker's update: bounded in every recording, repeatable, inside d coordinates, prepared once; and a release that is spoken."""
 
 import csv
 import datetime as dt
@@ -99,6 +99,7 @@ def test_an_update_is_repeatable_inside_its_dimension_and_makes_her_recordings_l
     learner: SharedLearner, takes: list[EnrolmentTake], store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zero = np.zeros(60, np.float32)
+    zero.flags.writeable = False  # as releases come from their store
     first = update(learner, takes, store, theta=zero, dimension=60, steps=4)
     assert first.dtype == np.float64
     assert first.shape == (60,)
