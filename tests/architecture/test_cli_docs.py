@@ -9,9 +9,9 @@ import pytest
 import typer
 
 from hometone_client.cli.entrance import app, run
-from hometone_client.cli.terminal import INTERRUPTED_EXIT_CODE, UNEXPECTED_EXIT_CODE
 from hometone_server.cli.entrance import app as coordinator
 from hometone_shared import errors
+from hometone_shared.command_line import INTERRUPTED_EXIT_CODE, UNEXPECTED_EXIT_CODE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")

@@ -14,8 +14,6 @@ follow a Chinese word for their kind.
 
 import getpass
 import json
-import locale
-import math
 import os
 import sys
 import time
@@ -23,33 +21,17 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from hometone_shared.errors import HometoneError, UsageError
-
-Language = Literal["en", "zh"]
-
-UNEXPECTED_EXIT_CODE: Final = 70
-"""EX_SOFTWARE of sysexits.h: a mistake in Hometone itself."""
-INTERRUPTED_EXIT_CODE: Final = 130
-"""128 + SIGINT, as shells report it."""
+from hometone_shared.command_line import Failure, Language, answer_json, failure_json
+from hometone_shared.errors import UsageError
 
 _PLAIN_INTERVAL_S: Final = 10.0
 _PREFIX: Final = "hometone: "
-
-
-def chosen_language(asked: str | None, environment: Mapping[str, str]) -> Language:
-    """The language of messages: what was asked for, else that of the locale, else English."""
-    wanted = (
-        asked or environment.get("HOMETONE_LANG") or environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG")
-    )
-    if not wanted:
-        wanted = locale.getlocale()[0]
-    return "zh" if (wanted or "").lower().startswith(("zh", "chinese")) else "en"
 
 
 def load_messages() -> dict[str, dict[Language, str]]:
@@ -57,17 +39,6 @@ def load_messages() -> dict[str, dict[Language, str]]:
     text = resources.files("hometone_client.cli").joinpath("data/messages.json").read_text(encoding="utf-8")
     table: dict[str, dict[Language, str]] = json.loads(text)
     return table
-
-
-def finite(value: Any) -> Any:
-    """A copy of JSON data in which NaN and infinities, which JSON lacks, are null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
 
 
 class ProgressLine:
@@ -172,11 +143,7 @@ class Terminal:
             table: The same as a table.
         """
         if self.as_json:
-            print(
-                json.dumps({"ok": True, "command": command, **finite(values)}, ensure_ascii=False, sort_keys=True),
-                file=self._stdout,
-                flush=True,
-            )
+            print(answer_json(command, values), file=self._stdout, flush=True)
             return
         for text in lines:
             print(text, file=self._stdout, flush=True)
@@ -189,24 +156,20 @@ class Terminal:
         Returns:
             The exit code.
         """
-        if isinstance(error, HometoneError):
-            kind, message, hint, code = type(error).__name__, error.message, error.hint, error.exit_code
-        elif isinstance(error, KeyboardInterrupt):
-            kind, message, hint, code = "Interrupted", self.words("interrupted"), self.words("interrupted-hint"), INTERRUPTED_EXIT_CODE
-        else:
-            kind, message, hint, code = "UnexpectedError", self.words("unexpected"), self.words("unexpected-hint"), UNEXPECTED_EXIT_CODE
-            message = f"{message} ({type(error).__name__})"
+        failure = Failure.of(
+            error,
+            interrupted=(self.words("interrupted"), self.words("interrupted-hint")),
+            unexpected=(self.words("unexpected"), self.words("unexpected-hint")),
+        )
         if self.as_json:
-            found = {"kind": kind, "message": message, "hint": hint, "exit_code": code}
-            answer = {"ok": False, "command": command, "error": found, **finite(values or {})}
-            print(json.dumps(answer, ensure_ascii=False, sort_keys=True), file=self._stdout, flush=True)
+            print(failure_json(command, failure, values or {}), file=self._stdout, flush=True)
         else:
-            word = self._messages.get(f"error-{kind}", {}).get(self.language, "")
-            self.line(f"{word}{message}")
-            self.hint(hint)
+            word = self._messages.get(f"error-{failure.kind}", {}).get(self.language, "")
+            self.line(f"{word}{failure.message}")
+            self.hint(failure.hint)
         if self.debug:
             traceback.print_exception(error, file=self._stderr)
-        return code
+        return failure.exit_code
 
     def confirm(self, question: str, *, expected: str, option: str) -> bool:
         """Ask a person to type a word.

@@ -17,12 +17,12 @@ import typer
 
 from hometone_server.cli import founding, planning, records, rounds, serving, simulating
 from hometone_server.cli.session import Session
-from hometone_server.cli.terminal import INTERRUPTED_EXIT_CODE, Terminal, chosen_language
+from hometone_server.cli.terminal import Terminal
 from hometone_server.home import HOME_VARIABLE, CoordinatorHome, default_home
+from hometone_shared.command_line import INTERRUPTED_EXIT_CODE, LANGUAGES, CommonOptions, chosen_language
 from hometone_shared.errors import HometoneError, UsageError
 
-WITH_VALUE: Final = ("--home", "--lang")
-FLAGS: Final = ("--json", "--debug")
+OPTIONS: Final = CommonOptions(flags=("--json", "--debug"), with_value=("--home", "--lang"))
 
 EPILOG: Final = """\b
 A first round in five lines:
@@ -57,37 +57,10 @@ def every_command(
     debug: Annotated[bool, typer.Option("--debug", help="Add a traceback when something fails.")] = False,
 ) -> None:
     """Read the options that hold for every command."""
-    if lang is not None and lang not in {"en", "zh"}:
+    if lang is not None and lang not in LANGUAGES:
         raise UsageError("messages come in two languages", hint="--lang en or --lang zh")
-    terminal = Terminal(language=chosen_language(lang), as_json=as_json, debug=debug)
+    terminal = Terminal(language=chosen_language(lang, os.environ), as_json=as_json, debug=debug)
     context.obj = Session(terminal=terminal, home=CoordinatorHome((home or default_home()).expanduser().absolute()))
-
-
-def hoisted(arguments: Sequence[str]) -> list[str]:
-    """Move the options of every command to the front; what follows `--` is left alone."""
-    front: list[str] = []
-    rest: list[str] = []
-    waiting = list(arguments)
-    while waiting:
-        argument = waiting.pop(0)
-        if argument == "--":
-            rest += [argument, *waiting]
-            break
-        if argument in FLAGS or argument.split("=", 1)[0] in WITH_VALUE:
-            front.append(argument)
-            if argument in WITH_VALUE and waiting:
-                front.append(waiting.pop(0))
-        else:
-            rest.append(argument)
-    return front + rest
-
-
-def command_name(arguments: Sequence[str]) -> str:
-    """The command on a hoisted line, for the answer."""
-    words = list(arguments)
-    while words and words[0].startswith("-"):
-        words = words[2:] if words[0] in WITH_VALUE else words[1:]
-    return words[0] if words else ""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -96,10 +69,10 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0, that of the error, 2 for a line that cannot be understood, 130 when interrupted, 70 for a mistake of ours.
     """
-    line = hoisted(arguments)
+    line = OPTIONS.hoisted(arguments)
     asked = line[line.index("--lang") + 1] if "--lang" in line[:-1] else None
-    terminal = Terminal(language=chosen_language(asked), as_json="--json" in line, debug="--debug" in line)
-    name = command_name(line)
+    terminal = Terminal(language=chosen_language(asked, os.environ), as_json="--json" in line, debug="--debug" in line)
+    name = OPTIONS.command_name(line)
     try:
         code = app(args=line, prog_name="hometone-coordinator", standalone_mode=False)
     except HometoneError as error:

@@ -11,34 +11,20 @@ Messages are looked up in `data/messages.json`, English and Chinese.
 """
 
 import json
-import locale
-import math
-import os
 import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from hometone_shared.errors import HometoneError
+from hometone_shared.command_line import Failure, Language, answer_json, failure_json
 
-Language = Literal["en", "zh"]
-
-UNEXPECTED_EXIT_CODE: Final = 70
-INTERRUPTED_EXIT_CODE: Final = 130
 _PREFIX: Final = "hometone-coordinator: "
-
-
-def chosen_language(asked: str | None) -> Language:
-    """The language of messages: what was asked for, else that of the environment, else English."""
-    names = ("HOMETONE_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
-    wanted = asked or next((os.environ[name] for name in names if os.environ.get(name)), None) or locale.getlocale()[0]
-    return "zh" if (wanted or "").lower().startswith(("zh", "chinese")) else "en"
 
 
 @cache
@@ -47,17 +33,6 @@ def messages() -> dict[str, dict[Language, str]]:
     text = resources.files("hometone_server.cli").joinpath("data/messages.json").read_text(encoding="utf-8")
     table: dict[str, dict[Language, str]] = json.loads(text)
     return table
-
-
-def plain(value: Any) -> Any:
-    """A copy of JSON data without NaN and infinities, which JSON lacks."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
 
 
 class Terminal:
@@ -90,7 +65,7 @@ class Terminal:
     def answer(self, command: str, values: Mapping[str, Any], *, lines: Sequence[str] = (), table: Table | None = None) -> None:
         """Give the result: the JSON object, or lines and table for a person."""
         if self.as_json:
-            print(json.dumps({"ok": True, "command": command, **plain(values)}, ensure_ascii=False, sort_keys=True), flush=True)
+            print(answer_json(command, values), flush=True)
             return
         for text in lines:
             print(text, flush=True)
@@ -99,22 +74,19 @@ class Terminal:
 
     def fail(self, command: str, error: BaseException, *, values: Mapping[str, Any] | None = None) -> int:
         """Say what went wrong and return the exit code."""
-        if isinstance(error, HometoneError):
-            kind, message, hint, code = type(error).__name__, error.message, error.hint, error.exit_code
-        elif isinstance(error, KeyboardInterrupt):
-            kind, message, hint, code = "Interrupted", self.words("interrupted"), self.words("interrupted-hint"), INTERRUPTED_EXIT_CODE
-        else:
-            kind, message, hint, code = "UnexpectedError", self.words("unexpected"), self.words("unexpected-hint"), UNEXPECTED_EXIT_CODE
-            message = f"{message} ({type(error).__name__})"
+        failure = Failure.of(
+            error,
+            interrupted=(self.words("interrupted"), self.words("interrupted-hint")),
+            unexpected=(self.words("unexpected"), self.words("unexpected-hint")),
+        )
         if self.as_json:
-            found = {"kind": kind, "message": message, "hint": hint, "exit_code": code}
-            print(json.dumps({"ok": False, "command": command, "error": found, **plain(values or {})}, ensure_ascii=False, sort_keys=True))
+            print(failure_json(command, failure, values or {}), flush=True)
         else:
-            self.line(message)
-            self.hint(hint)
+            self.line(failure.message)
+            self.hint(failure.hint)
         if self.debug:
             traceback.print_exception(error, file=sys.stderr)
-        return code
+        return failure.exit_code
 
 
 def when(seconds: float | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.unit.client.cli.conftest import Command
 
-from hometone_client.cli.entrance import command_name, hoisted, run
+from hometone_client.cli.entrance import run
 from hometone_client.cli.say import LONGEST_TEXT, read_text
 from hometone_client.cli.serve import EPILOG
 from hometone_client.cli.session import read_pin_file
@@ -46,14 +46,6 @@ def test_every_command_teaches_itself_with_examples(hometone: Command, command: 
     assert ran.code == 0
     assert "Examples:" in ran.out
     assert f"  hometone {' '.join(command)}" in ran.out or command[0] == "queue"
-
-
-def test_options_of_every_command_may_stand_anywhere() -> None:
-    assert hoisted(["say", "mei", "--json", "--home", "x", "hi"]) == ["--json", "--home", "x", "say", "mei", "hi"]
-    assert hoisted(["say", "mei", "--home=x", "--", "--json"]) == ["--home=x", "say", "mei", "--", "--json"]
-    assert command_name(["--home", "x", "--json", "take", "add", "mei"]) == "take add"
-    assert command_name(["--debug", "say"]) == "say"
-    assert command_name([]) == ""
 
 
 def test_enrolling_needs_a_yes_that_somebody_gave(hometone: Command, pin_file: Path) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from hometone_client.cli.terminal import Terminal, chosen_language, finite, load_messages
+from hometone_client.cli.terminal import Terminal, load_messages
 from hometone_shared import errors
 from hometone_shared.errors import HometoneError, TextError, UsageError
 
@@ -87,20 +87,6 @@ def test_every_error_has_a_chinese_word() -> None:
     assert err.getvalue() == "hometone: 文字无法朗读：the text is empty\n"
 
 
-@pytest.mark.parametrize(
-    ("asked", "environment", "expected"),
-    [
-        ("zh", {"LANG": "en_GB.UTF-8"}, "zh"),
-        (None, {"LANG": "zh_CN.UTF-8"}, "zh"),
-        (None, {"LANG": "de_DE.UTF-8"}, "en"),
-        (None, {"HOMETONE_LANG": "zh", "LANG": "en_US"}, "zh"),
-        (None, {"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
-    ],
-)
-def test_language_is_chosen_by_request_then_environment(asked: str | None, environment: dict[str, str], expected: str) -> None:
-    assert chosen_language(asked, environment) == expected
-
-
 def test_progress_says_how_long_it_still_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hometone_client.cli.terminal._PLAIN_INTERVAL_S", 0.0)
     speaker, _, err = terminal()
@@ -112,10 +98,6 @@ def test_progress_says_how_long_it_still_takes(monkeypatch: pytest.MonkeyPatch) 
         "hometone: making the voice of mei: aligning: 25%, 3 min to go",
         "hometone: making the voice of mei: 90%, 12 s to go",
     ]
-
-
-def test_finite_leaves_everything_else() -> None:
-    assert finite({"a": 1, "b": "x", "c": [True, None, 0.5]}) == {"a": 1, "b": "x", "c": [True, None, 0.5]}
 
 
 def test_every_stage_of_adapting_has_words() -> None:
