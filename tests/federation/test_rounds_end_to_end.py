@@ -190,7 +190,7 @@ def test_a_laptop_with_stricter_limits_refuses_in_words(village):
     strict.start()
     ran = village.order(*ORDER, "--minimum-cohort", 4)
     assert ran.code == 15
-    assert "refuse this plan: limits (1); 3 take part and 4 are needed" in ran.message
+    assert "refused by 1 of 4 laptops: limits (1); 4 are needed" in ran.message
     (attempt,) = ran.answer["attempts"]
     assert (attempt["state"], attempt["figures"]["refusals"]) == ("failed", {"limits": 1})
     assert attempt["figures"]["reason"] == ran.message

@@ -19,13 +19,11 @@ from hometone_shared.errors import FederationError, HometoneError, ProtocolError
 from hometone_shared.log.checkpoint import Checkpoint
 from hometone_shared.records.canonical import Document, Fields
 from hometone_shared.records.directory import Directory
-from hometone_shared.records.plan import KIND, RoundPlan
+from hometone_shared.records.plan import KIND, MOST_AHEAD_S, MOST_BEHIND_S, RoundPlan
 from hometone_shared.records.release import Release, ReleaseChain
 from hometone_shared.records.signing import Envelope
 from hometone_shared.secagg.refusal import Refusal, refusing
 
-MOST_AHEAD_S: Final = 5.0
-MOST_BEHIND_S: Final = 300.0
 SERVER_TASK: Final = "flwr-serverapp"
 """The one kind of run whose messages are answered."""
 _EVIDENCE: Final = "take part in nothing until it explains that; then take the files log-evidence-... out of the data folder"
@@ -208,10 +206,11 @@ def _check_release(plan: RoundPlan, standing: Standing) -> None:
     chain = standing.log.releases()
     if plan.release >= len(chain.releases) or chain.digests[plan.release] != plan.release_sha256:
         raise Refusal("release", "the round starts from a release that is not in the coordinator's log")
-    release = chain.releases[plan.release]
-    if (release.base_sha256, release.basis_sha256) != (plan.base_sha256, plan.basis_sha256):
-        raise Refusal("release", "the round starts from a release of another base voice or basis")
-    try:
-        standing.hold(release)
-    except (ProtocolError, FederationError) as error:
-        raise Refusal("release", error.message, hint=error.hint) from error
+    for number in plan.releases_needed:
+        release = chain.releases[number]
+        if (release.base_sha256, release.basis_sha256) != (plan.base_sha256, plan.basis_sha256):
+            raise Refusal("release", "the round needs a release of another base voice or basis")
+        try:
+            standing.hold(release)
+        except (ProtocolError, FederationError) as error:
+            raise Refusal("release", error.message, hint=error.hint) from error

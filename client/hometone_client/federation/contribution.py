@@ -2,7 +2,7 @@
 
 * `model`: how the coordinates of the shared model would have to change for her recordings;
 * `balance`: a one in each of the four cells of what she declared;
-* `evaluation`: the same with how well the base and the release read for her.
+* `evaluation`: the same with how well the plan's release and the one before it read for her.
 
 What it may see: one speaker's unlocked things. What it must never do: let anything out but a `ClippedUpdate`. Recordings stay in the
 workshop.
@@ -29,7 +29,7 @@ class Figures:
     """How well the shared model does for one speaker, on recordings that nothing was learnt from.
 
     Attributes:
-        error_before: With the base alone, 0 to 1.
+        error_before: With the release before the plan's, 0 to 1.
         error_after: With the plan's release, 0 to 1.
         similarity: Of what the release speaks to her recordings, 0 to 1.
     """

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hometone_client.federation.small_files import read_small_file, replace_small_file
 from hometone_shared.errors import FederationError, ProtocolError, StorageError
+from hometone_shared.records.plan import MOST_AHEAD_S, MOST_BEHIND_S
 
 if TYPE_CHECKING:
     from flwr.proto.fleet_pb2 import PullMessagesResponse
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
     from flwr.supernode.fleet_http_client import FleetHttpClient
 
-MOST_AHEAD_S: Final = 5.0
-MOST_BEHIND_S: Final = 300.0
 """What Flower lets pass: `SYSTEM_TIME_TOLERANCE` and `TIMESTAMP_TOLERANCE`."""
 HOLD_S: Final = 20.0
 """How long the gateway may hold the question for messages; less than the time after which a read is given up."""

@@ -1,9 +1,8 @@
 """The workshop of real rounds: recordings out of the vault, the shared model's training and judgement on them, numbers back.
 
 Torch is loaded when the first round needs it, and what was prepared of anybody is dropped when the round ends; the vault keeps it sealed.
-What it may
-see: one speaker's recordings at a time. What it must never do: write any of it but through her own sealed checkpoint, or learn from a
-recording that was kept for judging.
+What it may see: one speaker's recordings at a time. What it must never do: write any of it but through her own sealed checkpoint, or learn
+from a recording that was kept for judging.
 """
 
 from collections.abc import Callable
@@ -62,7 +61,7 @@ class SharedWorkshop:
         )
 
     def figures(self, room: SpeakerRoom, plan: RoundPlan) -> Figures:
-        """How well the release does for her, on recordings that were held out.
+        """How well the release and the one before it do for her, on recordings that were held out.
 
         Raises:
             AudioError: None were held out, or their words are not known.
@@ -75,7 +74,7 @@ class SharedWorkshop:
             raise AudioError("no recordings were kept for judging", hint="add some: hometone take add NAME FILE --held-out")
         learner, checkpoint, theta = self._loaded(), room.checkpoint(EVALUATION), self._coordinates(plan.release)
         prepared, _ = learner.known(pieces, checkpoint=checkpoint, told=self._progress)
-        before = learner.evaluate(pieces, theta=np.zeros_like(theta), checkpoint=checkpoint)
+        before = learner.evaluate(pieces, theta=self._coordinates(plan.release_before), checkpoint=checkpoint)
         after = learner.evaluate(pieces, theta=theta, checkpoint=checkpoint)
         return Figures(
             error_before=before.reconstruction_error,

@@ -17,7 +17,7 @@ from hometone_server.records.store import LogStore
 from hometone_server.rounds.journal import Attempt, Campaign, CampaignState, Journal
 from hometone_server.rounds.order import Order
 from hometone_server.rounds.outcomes import newest_weights
-from hometone_shared.errors import FederationError, UsageError
+from hometone_shared.errors import FederationError, HometoneError, UsageError
 from hometone_shared.privacy.cells import CELLS, HISTOGRAM_CLIP_NORM
 from hometone_shared.privacy.evaluation import EVALUATION_CLIP_NORM, EVALUATION_DIMENSION
 from hometone_shared.privacy.planning import estimate
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
         purpose: Annotated[RoundPurpose, typer.Option(help="What is summed.")] = RoundPurpose.MODEL,
         speakers: Annotated[int, typer.Option(help="How many people are expected; decides the dimension.", min=2)] = 20,
         rounds: Annotated[int, typer.Option(help="How many rounds.", min=1)] = 1,
-        epsilon: Annotated[float, typer.Option(help="What a person may lose in all these rounds together.")] = 4.0,
+        epsilon: Annotated[float, typer.Option(help="What a person may lose in all these rounds together.")] = 2.0,
         delta: Annotated[float | None, typer.Option(help="Default: 1e-5, or less for more than ten thousand people.")] = None,
         laptops: Annotated[int | None, typer.Option(help="Laptops they share; default: one each.")] = None,
         minimum: Annotated[int, typer.Option("--minimum-cohort", help="Least number of laptops.", min=2)] = 5,
@@ -116,7 +116,11 @@ def register(app: typer.Typer) -> None:
             )
             run = secrets.token_hex(8)
             journal.add_campaign(run, order)
-        flower_run = _start(home, run)
+        try:
+            flower_run = _start(home, run)
+        except HometoneError as not_started:
+            journal.set_state(run, CampaignState.FAILED, told=not_started.message)  # nothing runs it; it can be resumed
+            raise
         if not wait:
             terminal.answer("round", {"run": run}, lines=[terminal.words("ordered", run=run)])
             return

@@ -7,8 +7,8 @@ For every round that is not finished yet:
    note its digest.
 3. Drive the attempt (`driver`). If it fails for want of laptops, the next attempt has a plan of its own: no plan is ever offered twice, so
    no noise is drawn and no budget spent twice for one.
-4. Hand the decoded sum to `outcomes`, which for the purpose `model` appends a release to the log. The release names the plan's digest, so a
-   process that is killed after this and before the journal knows is recognised at the next start.
+4. Hand the decoded sum to `outcomes`, which keeps the result and for the purpose `model` appends a release to the log. The release names
+   the plan's digest, so a process that is killed after this and before the journal knows is recognised at the next start.
 5. Stop when a person says so, when all rounds are done, or when a round has failed as often as the order allows.
 """
 
@@ -24,7 +24,7 @@ from hometone_server.records.releases import Releases
 from hometone_server.records.store import LogStore
 from hometone_server.rounds.driver import Exchange, Figures, RefusedError, RoundDriver, Times, require_cohort
 from hometone_server.rounds.journal import Campaign, CampaignState, Journal
-from hometone_server.rounds.outcomes import Outcomes
+from hometone_server.rounds.outcomes import Outcome, Outcomes
 from hometone_shared.errors import FederationError, HometoneError
 from hometone_shared.records.plan import RoundPlan
 from hometone_shared.records.release import Release
@@ -83,7 +83,7 @@ class CampaignRunner:
     def _run(self, campaign: Campaign, exchange: Exchange) -> None:
         if campaign.state in {CampaignState.FINISHED, CampaignState.STOPPED}:
             return
-        self._end_what_was_left(campaign.run)
+        self._end_what_was_left(campaign)
         self._journal.set_state(campaign.run, CampaignState.RUNNING)
         try:
             for round_number in range(1, campaign.order.rounds + 1):
@@ -100,14 +100,21 @@ class CampaignRunner:
     def _is_finished(self, run: str, round_number: int) -> bool:
         return any(each.round_number == round_number and each.state == "finished" for each in self._journal.attempts(run))
 
-    def _end_what_was_left(self, run: str) -> None:
-        """Attempts that a killed process left open: finished if their release is in the log, failed otherwise."""
-        for each in self._journal.attempts(run):
-            if each.state == "open":
-                key = (each.run, each.round_number, each.attempt)
-                release = self._releases.of_plan(each.plan_sha256) if each.plan_sha256 else None
-                figures = {**each.figures, "release": release.number} if release else {**each.figures, "reason": _INTERRUPTED}
-                self._journal.end_attempt(key, finished=release is not None, figures=figures)
+    def _end_what_was_left(self, campaign: Campaign) -> None:
+        """Attempts that a killed process left open: finished if what they found was kept or released, failed otherwise."""
+        for each in self._journal.attempts(campaign.run):
+            if each.state != "open":
+                continue
+            key = (each.run, each.round_number, each.attempt)
+            found = self._journal.result(each.run, each.round_number)
+            release = self._releases.of_plan(each.plan_sha256) if each.plan_sha256 else None
+            if found is None and release is not None:
+                found = {"release": release.number}
+            if found is None:
+                self._journal.end_attempt(key, finished=False, figures={**each.figures, "reason": _INTERRUPTED})
+                continue
+            settled = self._outcomes.settle(campaign, Outcome(told="", record=found))
+            self._journal.end_attempt(key, finished=True, figures={**each.figures, **settled.record})
 
     def _round(self, campaign: Campaign, round_number: int, exchange: Exchange) -> None:
         order = campaign.order

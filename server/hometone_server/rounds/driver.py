@@ -157,7 +157,7 @@ class RoundDriver:
         if refused and taking_part < self._plan.minimum_cohort:
             why = ", ".join(f"{code} ({count})" for code, count in sorted(self.figures.refusals.items()))
             raise RefusedError(
-                f"{refused} laptops refuse this plan: {why}; {taking_part} take part and {self._plan.minimum_cohort} are needed",
+                f"refused by {refused} of {refused + taking_part} laptops: {why}; {self._plan.minimum_cohort} are needed",
                 hint="docs/protocol.md, section 8, says what each word means; laptops say more to those who sit before them",
             )
 

@@ -4,7 +4,8 @@ Rules, which `campaign` relies on:
 
 1. A campaign is written down before its first plan is made; an attempt before its plan is signed; its plan's digest before it is offered.
 2. An attempt is `open` until it ends as `finished` or `failed`. Attempts found open when a campaign is taken up again are ended as `failed`
-   (reason `interrupted`), unless their release is in the log already: then they are ended as `finished`. None is ever offered again.
+   (reason `interrupted`), unless their result was kept or their release is in the log already: then they are ended as `finished`, so that
+   nobody pays twice for one round. None is ever offered again.
 3. Only one process works on a campaign: it holds the lock file beside the journal.
 
 Nothing here is about a person: devices are counted, not named.
@@ -233,6 +234,12 @@ class Journal:
                 "INSERT OR REPLACE INTO results (run, round, purpose, made, result) VALUES (?, ?, ?, ?, ?)",
                 (run, round_number, purpose, self._clock(), json.dumps(result, ensure_ascii=False)),
             )
+
+    def result(self, run: str, round_number: int) -> dict[str, Any] | None:
+        """What one round found, if it was kept."""
+        with _wrapped():
+            row = self._db.execute("SELECT result FROM results WHERE run = ? AND round = ?", (run, round_number)).fetchone()
+        return None if row is None else dict(json.loads(row[0]))
 
     def results(self, purpose: str) -> tuple[dict[str, Any], ...]:
         """What rounds of one purpose found, oldest first, each with `run`, `round` and `made`."""

@@ -61,9 +61,23 @@ class Outcomes:
         elif plan.purpose is RoundPurpose.BALANCE:
             outcome = _balance(decoded, noise_std)
         else:
-            outcome = self._evaluated(campaign, plan, decoded, noise_std)
+            outcome = _evaluated(plan, decoded, noise_std)
         self._journal.keep_result(campaign.run, plan.round_number, purpose=plan.purpose.value, result=outcome.record)
-        return outcome
+        return self.settle(campaign, outcome)
+
+    def settle(self, campaign: Campaign, outcome: Outcome) -> Outcome:
+        """Do what a kept result asks for: go back to the release before, if ordered and not done yet; once more changes nothing.
+
+        Args:
+            campaign: What was ordered.
+            outcome: What the round brought.
+        """
+        judged = outcome.record.get("release")
+        if not (campaign.order.roll_back and outcome.record.get("is_worse") and judged and judged == self._releases.newest().number):
+            return outcome
+        restored = self._releases.restore(judged - 1)
+        told = f"{outcome.told}; the release before it was brought back as number {restored.number}"
+        return Outcome(told=told, record={**outcome.record, "restored": restored.number})
 
     def _released(self, campaign: Campaign, plan: RoundPlan, plan_sha256: str, mean: np.ndarray, noise_std: float) -> Outcome:
         before = self._releases.coordinates(plan.release)
@@ -84,15 +98,10 @@ class Outcomes:
             record={"release": release.number, "mean_norm": norm, "noise_norm": noise, "dimension": int(mean.size)},
         )
 
-    def _evaluated(self, campaign: Campaign, plan: RoundPlan, decoded: np.ndarray, noise_std: float) -> Outcome:
-        report = evaluation_report(decoded, noise_std=noise_std)
-        record, told = report.to_record(), report.in_words()
-        record["release"] = plan.release
-        if campaign.order.roll_back and report.is_worse and plan.release > 0:
-            restored = self._releases.restore(plan.release - 1)
-            record["restored"] = restored.number
-            told = f"{told}; the release before it was brought back as number {restored.number}"
-        return Outcome(told=told, record=record)
+
+def _evaluated(plan: RoundPlan, decoded: np.ndarray, noise_std: float) -> Outcome:
+    report = evaluation_report(decoded, noise_std=noise_std)
+    return Outcome(told=report.in_words(), record={**report.to_record(), "is_worse": report.is_worse, "release": plan.release})
 
 
 def _balance(decoded: np.ndarray, noise_std: float) -> Outcome:

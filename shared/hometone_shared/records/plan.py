@@ -19,6 +19,9 @@ SCALE: Final = 1 << 14
 LEAST_VARIANCE: Final = 9
 LARGEST_DIMENSION: Final = 1 << 22
 LARGEST_COHORT: Final = 100_000
+MOST_AHEAD_S: Final = 5.0
+MOST_BEHIND_S: Final = 300.0
+"""How far a laptop's clock may be from the coordinator's (section 8, `clock`): what Flower 1.41 lets in."""
 FULL_WEIGHT: Final = 1000
 _LATEST: Final = 1 << 40
 
@@ -68,6 +71,17 @@ class RoundPlan:
     def __post_init__(self) -> None:
         """Check the limits by reading what would be written."""
         _fields_of(self.to_document())
+
+    @property
+    def release_before(self) -> int:
+        """Number of the release that an evaluation compares the plan's with: the one before it, or the first with itself."""
+        return max(self.release - 1, 0)
+
+    @property
+    def releases_needed(self) -> tuple[int, ...]:
+        """Numbers of the releases whose vectors a laptop has to hold."""
+        both = self.purpose is RoundPurpose.EVALUATION and self.release > 0
+        return (self.release_before, self.release) if both else (self.release,)
 
     def to_document(self) -> Document:
         """The fields as they are signed."""

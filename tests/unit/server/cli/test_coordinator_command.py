@@ -139,6 +139,8 @@ def test_a_round_without_a_running_coordinator_fails_and_can_be_resumed(home, an
     assert "serve" in said["error"]["hint"]
     journal = Journal(home.rounds_db)
     assert journal.attempts() == ()
+    (campaign,) = journal.campaigns()
+    assert campaign.state.value == "failed"
     journal.close()
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from hometone_server.records.releases import Releases
 from hometone_server.rounds.journal import CampaignState
+from hometone_server.rounds.outcomes import Outcomes
 from hometone_shared.errors import FederationError, UsageError
 from hometone_shared.privacy.cells import CELLS, HISTOGRAM_CLIP_NORM, cells_of, one_hot
 from hometone_shared.privacy.evaluation import EVALUATION_CLIP_NORM, EVALUATION_DIMENSION, evaluation_vector
@@ -145,6 +146,36 @@ def test_the_balance_is_kept_and_gives_weights(make_village, make_order):
     assert found["weights_permille"]["gender:woman"] == pytest.approx(625, abs=30)
 
 
+@pytest.mark.parametrize("rolled_back_before", [True, False])
+def test_killed_after_an_evaluation_was_kept_nobody_pays_again_and_the_release_goes_back_once(
+    make_village, make_order, monkeypatch, rolled_back_before
+):
+    village = make_village(30)
+    village.journal.add_campaign(RUN, make_order(rounds=1))
+    village.runner.run(RUN, village.exchange(lambda _number: DIRECTION))
+    order = make_order(
+        purpose=RoundPurpose.EVALUATION, rounds=1, dimension=EVALUATION_DIMENSION, clip_norm=EVALUATION_CLIP_NORM, roll_back=True
+    )
+    village.journal.add_campaign("f" * 16, order)
+    cells = cells_of(age_band="80+", gender="woman", settlement="urban", region="陕西")
+    vector = evaluation_vector(cells=cells, error_before=0.1, error_after=0.9, similarity=0.8)
+    monkeypatch.setattr(village.journal, "end_attempt", lambda *_args, **_kwargs: None)
+    if not rolled_back_before:
+        monkeypatch.setattr(Outcomes, "settle", lambda _outcomes, _campaign, outcome: outcome)
+    village.runner.run("f" * 16, village.exchange(lambda _number: vector))
+    monkeypatch.undo()
+    village.journal.set_state("f" * 16, CampaignState.RUNNING)
+
+    def nobody(_number):
+        raise AssertionError("the round was done, and paid for, before")
+
+    village.runner.run("f" * 16, village.exchange(nobody))
+    (attempt,) = village.journal.attempts("f" * 16)
+    assert attempt.state == "finished"
+    releases = Releases.open(village.home, village.log)
+    assert (releases.newest().number, releases.newest().restores) == (2, 0)
+
+
 @pytest.mark.parametrize(("after", "restored"), [(0.9, True), (0.1, False)])
 def test_an_evaluation_that_finds_a_release_worse_brings_back_the_one_before(make_village, make_order, after, restored):
     village = make_village(30)
@@ -201,7 +232,7 @@ def test_a_plan_that_laptops_refuse_is_not_offered_again(make_village, make_orde
         def exchange(self, requests, *, kind, timeout_s, enough=None):
             return {node: Body.refusal("limits", "the noise is too small") for node in requests}
 
-    with pytest.raises(FederationError, match=r"4 laptops refuse this plan: limits \(4\)"):
+    with pytest.raises(FederationError, match=r"refused by 4 of 4 laptops: limits \(4\); 3 are needed"):
         village.runner.run(RUN, Wary())
     assert len(village.journal.attempts(RUN)) == 1
 

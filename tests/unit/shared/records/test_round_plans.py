@@ -130,3 +130,17 @@ def test_the_sum_must_fit():
         quiet.check_no_wrap(devices=5, speakers=131_072)
     with pytest.raises(ProtocolError):
         replace(PLAN, noise_multiplier=1e5).check_no_wrap(devices=5, speakers=5)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "release", "needed", "before"),
+    [
+        (RoundPurpose.MODEL, 7, (7,), 6),
+        (RoundPurpose.BALANCE, 7, (7,), 6),
+        (RoundPurpose.EVALUATION, 7, (6, 7), 6),
+        (RoundPurpose.EVALUATION, 0, (0,), 0),
+    ],
+)
+def test_an_evaluation_needs_the_release_before_its_own(purpose: RoundPurpose, release: int, needed: tuple[int, ...], before: int) -> None:
+    plan = replace(PLAN, purpose=purpose, release=release)
+    assert (plan.releases_needed, plan.release_before) == (needed, before)
