@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests import plans
 
 from hometone_client.cli.terminal import load_messages
 from hometone_client.federation import flower_node, membership, node
@@ -31,32 +32,11 @@ from hometone_shared.log.merkle import leaf_hash, root_of
 from hometone_shared.records.canonical import canonical
 from hometone_shared.records.coordinator import CoordinatorDescriptor, certificate_sha256
 from hometone_shared.records.device import DeviceEntry
-from hometone_shared.records.plan import RoundPlan, RoundPurpose
 from hometone_shared.records.signing import Envelope
 
 Command = Callable[..., Any]
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-PLAN = RoundPlan(
-    run="0123456789abcdef",
-    round_number=1,
-    attempt=2,
-    purpose=RoundPurpose.MODEL,
-    base_sha256="aa" * 32,
-    basis_sha256="bb" * 32,
-    release=0,
-    release_sha256="cc" * 32,
-    dimension=4,
-    clip_norm=1.0,
-    noise_multiplier=1.5,
-    colluders=0,
-    minimum_cohort=5,
-    issued=10,
-    deadline=600,
-    reply_slot_ms=250,
-    log_size=10,
-    log_root="dd" * 32,
-    bundle_sha256="ee" * 32,
-)
+PLAN = plans.a_plan(attempt=2)
 
 
 def home() -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import plans
 
 from hometone_client.federation.policy import FILE, DevicePolicy
 from hometone_shared.errors import FederationError, ProtocolError
@@ -17,28 +18,7 @@ NOW = 1_800_000_000
 
 
 def a_plan(**changes: Any) -> RoundPlan:
-    fields: dict[str, Any] = {
-        "run": "0123456789abcdef",
-        "round_number": 1,
-        "attempt": 1,
-        "purpose": RoundPurpose.MODEL,
-        "base_sha256": "aa" * 32,
-        "basis_sha256": "bb" * 32,
-        "release": 0,
-        "release_sha256": "cc" * 32,
-        "dimension": 40,
-        "clip_norm": 1.0,
-        "noise_multiplier": 1.5,
-        "colluders": 0,
-        "minimum_cohort": 5,
-        "issued": NOW,
-        "deadline": NOW + 600,
-        "reply_slot_ms": 250,
-        "log_size": 10,
-        "log_root": "dd" * 32,
-        "bundle_sha256": "ee" * 32,
-    }
-    return RoundPlan(**{**fields, **changes})
+    return plans.a_plan(**{"dimension": 40, "issued": NOW, "deadline": NOW + 600, **changes})
 
 
 def test_an_ordinary_plan_is_within_the_defaults() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import plans
 
 from hometone_client.federation.ledger import DELTA, KIND, EntryState, PrivacyLedger
 from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, SpeakerVault, Vault
@@ -21,28 +22,7 @@ NAMES = itertools.count()
 
 
 def a_plan(**changes: Any) -> RoundPlan:
-    fields: dict[str, Any] = {
-        "run": "0123456789abcdef",
-        "round_number": 1,
-        "attempt": 1,
-        "purpose": RoundPurpose.MODEL,
-        "base_sha256": "aa" * 32,
-        "basis_sha256": "bb" * 32,
-        "release": 0,
-        "release_sha256": "cc" * 32,
-        "dimension": 4,
-        "clip_norm": 1.0,
-        "noise_multiplier": 1.1,
-        "colluders": 0,
-        "minimum_cohort": 5,
-        "issued": 10,
-        "deadline": 600,
-        "reply_slot_ms": 250,
-        "log_size": 10,
-        "log_root": "dd" * 32,
-        "bundle_sha256": "ee" * 32,
-    }
-    return RoundPlan(**{**fields, **changes})
+    return plans.a_plan(**{"noise_multiplier": 1.1, **changes})
 
 
 def digest(number: int) -> str:

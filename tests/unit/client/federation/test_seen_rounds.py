@@ -5,38 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import plans
 
 from hometone_client.federation.seen_rounds import FILE, SeenRounds
 from hometone_shared.errors import FederationError
-from hometone_shared.records.plan import RoundPlan, RoundPurpose
+from hometone_shared.records.plan import RoundPlan
 from hometone_shared.secagg.refusal import Refusal
 
 DIGEST = "ab" * 32
 
 
 def a_plan(**changes: Any) -> RoundPlan:
-    fields: dict[str, Any] = {
-        "run": "0123456789abcdef",
-        "round_number": 2,
-        "attempt": 3,
-        "purpose": RoundPurpose.MODEL,
-        "base_sha256": "aa" * 32,
-        "basis_sha256": "bb" * 32,
-        "release": 0,
-        "release_sha256": "cc" * 32,
-        "dimension": 4,
-        "clip_norm": 1.0,
-        "noise_multiplier": 1.5,
-        "colluders": 0,
-        "minimum_cohort": 5,
-        "issued": 10,
-        "deadline": 600,
-        "reply_slot_ms": 250,
-        "log_size": 10,
-        "log_root": "dd" * 32,
-        "bundle_sha256": "ee" * 32,
-    }
-    return RoundPlan(**{**fields, **changes})
+    return plans.a_plan(**{"round_number": 2, "attempt": 3, **changes})
 
 
 def refused(seen: SeenRounds, plan: RoundPlan, digest: str) -> bool:

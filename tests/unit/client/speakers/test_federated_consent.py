@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 
 import pytest
+from tests import plans
 
 from hometone_client.federation.ledger import EntryState, PrivacyLedger
 from hometone_client.federation.willing import CHECKPOINTS, opened_for_round, stop_contributing, willing_speakers
@@ -13,30 +14,9 @@ from hometone_client.speakers.forgetting import forget
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import Vault
 from hometone_shared.errors import ConsentError, UsageError, VaultError
-from hometone_shared.records.plan import RoundPlan, RoundPurpose
 
 NOW = dt.datetime.now(dt.UTC)
-PLAN = RoundPlan(
-    run="0123456789abcdef",
-    round_number=1,
-    attempt=1,
-    purpose=RoundPurpose.MODEL,
-    base_sha256="aa" * 32,
-    basis_sha256="bb" * 32,
-    release=0,
-    release_sha256="cc" * 32,
-    dimension=4,
-    clip_norm=1.0,
-    noise_multiplier=1.5,
-    colluders=0,
-    minimum_cohort=5,
-    issued=10,
-    deadline=600,
-    reply_slot_ms=250,
-    log_size=10,
-    log_root="dd" * 32,
-    bundle_sha256="ee" * 32,
-)
+PLAN = plans.a_plan()
 
 
 @pytest.mark.parametrize(
