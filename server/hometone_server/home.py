@@ -45,7 +45,7 @@ def default_home() -> Path:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, in one move.
+    """Write a file that only its owner may read, in one move; it is on the disk when this returns.
 
     Raises:
         StorageError: The disk refuses; an older file is untouched.
@@ -59,10 +59,20 @@ def write_private(path: Path, data: bytes) -> None:
             out.flush()
             os.fsync(out.fileno())
         fresh.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise StorageError("the coordinator's folder cannot be written", hint="check free space and permissions") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

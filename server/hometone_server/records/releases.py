@@ -7,20 +7,17 @@ another length.
 """
 
 import hashlib
-import os
-import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hometone_server.home import CoordinatorHome
+from hometone_server.home import CoordinatorHome, write_private
 from hometone_server.records.store import LogStore, Writing
-from hometone_shared.errors import DamagedVaultError, ProtocolError, StorageError, UsageError
+from hometone_shared.errors import DamagedVaultError, ProtocolError, UsageError
 from hometone_shared.records.release import KIND, NOTHING_SHA256, Release, ReleaseChain
 from hometone_shared.records.signing import Envelope
 
@@ -140,7 +137,7 @@ class Releases:
         if coordinates.ndim != 1 or not np.isfinite(np.frombuffer(data, dtype="<f4")).all():
             raise ProtocolError("a release is not a vector of finite numbers")
         vector_sha256 = hashlib.sha256(data).hexdigest()
-        self._keep(data, name=vector_sha256)
+        write_private(self._folder / vector_sha256, data)
         with self._log.writing() as change:
             chain = self._chain_of(change)
             for release in chain.releases:
@@ -207,28 +204,3 @@ class Releases:
 
     def _missing(self) -> NoReturn:
         raise UsageError("there is no such release")
-
-    def _keep(self, data: bytes, *, name: str) -> None:
-        fresh = self._folder / f".{secrets.token_hex(8)}"
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._folder / name)
-            _sync_folder(self._folder)
-        except OSError as error:
-            with suppress(OSError):
-                fresh.unlink(missing_ok=True)
-            raise StorageError("the vector of a release cannot be written", hint="check free space and permissions") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
