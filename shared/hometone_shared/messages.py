@@ -6,6 +6,7 @@ take a `Body` and nothing else.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -14,6 +15,8 @@ from hometone_shared.records.canonical import Document, Fields, canonical, parse
 from hometone_shared.records.plan import LARGEST_DIMENSION
 
 REFUSAL: Final = "refusal"
+RECORD: Final = "body"
+"""Name of the one record in which a transport carries a body."""
 LONGEST_VECTOR: Final = 4 * LARGEST_DIMENSION
 """Bytes: unsigned 32-bit integers, as many as a plan may have dimensions."""
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
@@ -59,6 +62,25 @@ class Body:
         if not isinstance(kind, str) or not isinstance(document, bytes) or not isinstance(vector, bytes):
             raise ProtocolError("a message does not hold a document and a vector")
         return cls(kind, parse(document), vector)
+
+    @classmethod
+    def from_entries(cls, entries: Mapping[str, object]) -> Self:
+        """Take a body from the one record that a transport carries (docs/protocol.md, section 5).
+
+        Raises:
+            ProtocolError: It does not have exactly the entries `kind`, `document` and `vector`, or they are no body.
+        """
+        if set(entries) != {"document", "kind", "vector"}:
+            raise ProtocolError("a message does not hold a kind, a document and a vector")
+        return cls.read(entries["kind"], entries["document"], entries["vector"])
+
+    def entries(self) -> dict[str, str | bytes]:
+        """The body as one record, as `from_entries` reads it.
+
+        Raises:
+            ProtocolError: The document cannot be written down.
+        """
+        return {"document": self.document_bytes(), "kind": self.kind, "vector": self.vector}
 
     @classmethod
     def refusal(cls, code: str, message: str) -> Self:

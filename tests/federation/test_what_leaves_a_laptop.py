@@ -22,11 +22,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Message
+from flwr.app import ConfigRecord
 from flwr.proto.fleet_pb2 import PushMessagesRequest
-from flwr.proto.message_pb2 import Message as ProtoMessage
 from flwr.proto.message_pb2 import ObjectTree, PushObjectRequest
-from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from tests.federation.conftest import free_port
 from tests.federation.leak_search import Sent, encodings_of, telling_piece
 from tests.federation.village import PIN, Laptop, Village, together, write_name_of_base
@@ -116,11 +114,11 @@ class Watched:
             else:
                 continue
             lengths.append((request.path, _length(request)))
-            if announced is not None and announced[1].object_id in contents and len(contents) == 3:
-                message = inflate_object_from_contents(announced[1].object_id, contents)
-                assert isinstance(message, Message)
-                ((kind, record),) = message.content.items()
-                answer = Answer(kind, parse(record["document"]), record["vector"], lengths)
+            if announced is not None and contents:
+                ((leaf, content),) = contents.items()
+                assert leaf == announced[1].children[0].children[0].object_id
+                record = ConfigRecord.inflate(content)
+                answer = Answer(record["kind"], parse(record["document"]), record["vector"], lengths)
                 found.setdefault(announced[0], []).append(answer)
                 announced = None
         assert announced is None, "a message was announced and not sent"
@@ -195,20 +193,13 @@ def _requests(stream: bytes) -> Iterator[Request]:
 
 
 def _length(request: Request) -> int:
-    """Length of a body without the bytes of Flower's number for the laptop: in the request, and in the message's own record."""
+    """Length of a body without the bytes of Flower's number for the laptop: in the request, and in the message."""
     kind = PushMessagesRequest if request.path == PUSHES[0] else PushObjectRequest
     pushed = kind.FromString(request.body)
     assert pushed.SerializeToString(deterministic=True) == request.body, "there are fields that nobody knows"
     pushed.node.Clear()
     for message in getattr(pushed, "messages_list", ()):
         message.metadata.src_node_id = 0
-    content = getattr(pushed, "object_content", b"")
-    if content.startswith(b"Message "):
-        record = content.partition(b"\0")[2]
-        message = ProtoMessage.FromString(record)
-        assert message.SerializeToString(deterministic=True) == record
-        message.metadata.src_node_id = 0
-        return pushed.ByteSize() - len(record) + message.ByteSize()
     return pushed.ByteSize()
 
 

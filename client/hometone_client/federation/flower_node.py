@@ -6,14 +6,18 @@ downloads and executes the coordinator's bundle; this one does not. For one mess
 1. Ask. Hometone's gateway holds the question for up to 20 s and answers when there is something; another would answer at once, and is then
    asked 20 times a second while a round is going on, and when not, ever more rarely, down to once in `slowest_poll_s`.
 2. Once a run, get its facts: what kind of task, which bundle's hash, which settings. The bundle itself is never asked for.
-3. Fetch the message's objects, which may still be on their way, and take the body out. Whatever cannot be read is refused.
+3. Fetch the object that holds the body, which may still be on its way. A message of Flower is a chain of three objects, of which the
+   outer two only name the next: they are not fetched, because every call costs the coordinator's server ten milliseconds. Whatever cannot
+   be read is refused.
 4. Let the caller answer. Errors become a refusal.
-5. Send the answer. The request is not confirmed as received, which would delete it: requests are small and go with their run, and
-   confirming one that is still being uploaded has crashed runs.
+5. Send the answer: announce its three objects, and upload the innermost, the only one that the coordinator asks for; Flower drops what was
+   not uploaded whole after three minutes, long after it was read. The request is not confirmed as received, which would delete it:
+   requests are small and go with their run, and confirming one that is still being uploaded has crashed runs.
 
 What it may see: bodies. What it must never do: run, load or fetch a bundle; open a port.
 """
 
+import hashlib
 import logging
 import threading
 import time
@@ -26,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from hometone_client.federation.flower_calls import AwayError, FleetCalls, RunOverError
 from hometone_shared.errors import FederationError, HometoneError, ProtocolError
-from hometone_shared.messages import Body
+from hometone_shared.messages import RECORD, Body
 
 if TYPE_CHECKING:
     from flwr.app import Message
@@ -42,7 +46,7 @@ _AWAKE_S: Final = 3.0
 _OBJECT_POLL_S: Final = 0.03
 _OBJECT_PATIENCE_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 10.0
-_MOST_OBJECTS: Final = 8
+_DEPTH: Final = 3
 _REMEMBERED_RUNS: Final = 16
 _LOG: Final = logging.getLogger("hometone.node")
 
@@ -205,22 +209,20 @@ class NodeConnection:
         return replace(self._facts[run_id], clock_ahead_s=self._calls.clock_ahead_s)
 
     def _body(self, request: "Message", tree: "ObjectTree") -> Body:
-        from flwr.app import ConfigRecord, Message
-        from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+        from flwr.app import ConfigRecord
 
-        contents = {object_id: self._object(request.metadata.run_id, object_id) for object_id in _object_ids(tree)}
+        leaf = _leaf(tree)
+        content = self._object(request.metadata.run_id, leaf)
+        if hashlib.sha256(content).hexdigest() != leaf:
+            raise ProtocolError("a message is not the one that was announced")
         try:
-            message = inflate_object_from_contents(tree.object_id, contents)
+            record = ConfigRecord.inflate(content)
         except Exception as error:
             raise ProtocolError("a message cannot be read") from error
-        if not isinstance(message, Message) or not message.has_content() or len(message.content) != 1:
-            raise ProtocolError("a message does not hold one record")
-        ((kind, record),) = message.content.items()
-        if not isinstance(record, ConfigRecord) or set(record) != {"document", "vector"}:
-            raise ProtocolError("a message does not hold a document and a vector")
-        if request.metadata.message_type != f"query.{kind}":
+        body = Body.from_entries(record)
+        if request.metadata.message_type != f"query.{body.kind}":
             raise ProtocolError("a message is of another kind than it says")
-        return Body.read(kind, record["document"], record["vector"])
+        return body
 
     def _object(self, run_id: int, object_id: str) -> bytes:
         from flwr.proto.message_pb2 import PullObjectRequest
@@ -242,38 +244,31 @@ class NodeConnection:
         from flwr.common.serde import message_to_proto
         from flwr.proto.fleet_pb2 import PushMessagesRequest
         from flwr.proto.message_pb2 import PushObjectRequest
-        from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree, no_object_id_recompute
+        from flwr.supercore.inflatable.inflatable_object import get_object_tree, no_object_id_recompute
 
         node, run_id = self._calls.node, request.metadata.run_id
         with no_object_id_recompute():
-            record = ConfigRecord({"document": answer.document_bytes(), "vector": answer.vector})
-            reply = Message(RecordDict({answer.kind: record}), reply_to=request)
+            record = ConfigRecord({**answer.entries()})
+            reply = Message(RecordDict({RECORD: record}), reply_to=request)
             reply.metadata.__dict__["_message_id"] = reply.object_id
             tree = get_object_tree(reply)
-            contents = {object_id: each.deflate() for object_id, each in get_all_nested_objects(reply).items()}
+            leaf, content = record.object_id, record.deflate()
             proto = message_to_proto(remove_content_from_message(reply))
         # The time that it took to answer, which Flower would keep, is nobody's business.
         announced = PushMessagesRequest(node=node, messages_list=[proto], message_object_trees=[tree], clientapp_runtime_list=[0.0])
         response = self._call("PushMessages", announced)
-        wanted = set(response.objects_to_push)
-        for object_id, content in contents.items():
-            if object_id in wanted:
-                upload = PushObjectRequest(
-                    node=node, run_id=run_id, session_id=response.session_id, object_id=object_id, object_content=content
-                )
-                self._call("PushObject", upload)
+        if leaf in response.objects_to_push:  # not if it is there already
+            session = response.session_id
+            upload = PushObjectRequest(node=node, run_id=run_id, session_id=session, object_id=leaf, object_content=content)
+            self._call("PushObject", upload)
 
 
-def _object_ids(tree: "ObjectTree") -> list[str]:
-    """The tree's objects, children first; their number and depth are the sender's, so both are bounded."""
-    found: list[str] = []
-
-    def visit(branch: "ObjectTree", depth: int) -> None:
-        if depth > _MOST_OBJECTS or len(found) + len(branch.children) >= _MOST_OBJECTS:
-            raise ProtocolError("a message is made of too many objects")
-        for child in branch.children:
-            visit(child, depth + 1)
-        found.append(branch.object_id)
-
-    visit(tree, 0)
-    return found
+def _leaf(tree: "ObjectTree") -> str:
+    """The innermost object of a message: message, records, one record; their number and depth are the sender's, so both are checked."""
+    for _ in range(_DEPTH - 1):
+        if len(tree.children) != 1:
+            raise ProtocolError("a message does not hold one record")
+        tree = tree.children[0]
+    if tree.children:
+        raise ProtocolError("a message does not hold one record")
+    return str(tree.object_id)

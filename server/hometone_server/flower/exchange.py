@@ -1,17 +1,20 @@
 """Requests to laptops and their answers, as Flower messages.
 
-1. Every body becomes one Flower message of type `query.<kind>`: a record named by the kind with two entries, `document` and `vector`.
-   Equal bodies are one object for all laptops, so a roster is stored once.
+1. Every body becomes one Flower message of type `query.<kind>` with one record. Equal bodies are one object for all laptops, so a roster is
+   stored once.
 2. All messages are announced in one call, then the objects that the SuperLink does not have are sent.
 3. Answers are asked for until all have come, the time is up, the caller has enough, or those missing are gone (Flower knows after about a
    minute). The question is held by the gate until there is one (`waiting`); without our gate it is asked every 40 ms. (Flower's own
    `send_and_receive` asks every three seconds.)
+   Of an answer's three objects only the innermost is fetched: the outer two name the next and nothing else. For the same reason only the
+   innermost of a request is uploaded, unless laptops have so long for their answer that Flower would drop what is not there whole.
 4. Long answers are deleted from the SuperLink once they were read, beside the next requests; the others go with their run.
 
 While the SuperLink is away, each call is tried again until the time is up. What it may see: bodies. What it must never do: change one.
 """
 
 import contextlib
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,14 +30,13 @@ from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree, Pu
 from flwr.proto.node_pb2 import Node
 from flwr.proto.runtime_pb2 import GetNodesRequest, PullAppMessagesRequest, PushAppMessagesRequest
 from flwr.serverapp import Grid
-from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree, iterate_object_tree, no_object_id_recompute
-from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supercore.inflatable.inflatable_object import InflatableObject, get_all_nested_objects, get_object_tree, no_object_id_recompute
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from hometone_server.flower.calls import call
 from hometone_server.flower.runs import openssh_key
 from hometone_shared.errors import FederationError, ProtocolError
-from hometone_shared.messages import Body
+from hometone_shared.messages import RECORD, Body
 
 POLL_S: Final = 0.04
 _OBJECT_POLL_S: Final = 0.02
@@ -42,7 +44,10 @@ _OBJECT_PATIENCE_S: Final = 30.0
 _NODES_PATIENCE_S: Final = 10.0
 _TTL_SLACK_S: Final = 330.0
 """A message outlives its deadline by more than a laptop's clock may be wrong, so that Flower never drops one for its clock."""
-_MOST_OBJECTS: Final = 8
+_UPLOAD_PATIENCE_S: Final = 120.0
+"""Flower drops a message whose objects have not all come 180 s after the last one."""
+_DEPTH: Final = 3
+"""Objects of a message: itself, its records, its one record."""
 _THREADS: Final = 4
 _LARGE_ANSWER: Final = 1 << 16
 _LOG: Final = logging.getLogger("hometone.exchange")
@@ -130,16 +135,19 @@ class FlowerExchange:
         """Announce and upload; returns message id -> node."""
         records: dict[tuple[bytes, bytes], RecordDict] = {}
         waiting: dict[str, int] = {}
-        protos, trees, objects = [], [], {}
+        protos, trees = [], []
+        objects: dict[str, InflatableObject] = {}
+        is_long = ttl_s - _TTL_SLACK_S > _UPLOAD_PATIENCE_S
         with no_object_id_recompute():
             for node, body in requests.items():
                 content = (body.document_bytes(), body.vector)
                 if content not in records:
-                    records[content] = RecordDict({kind: ConfigRecord({"document": content[0], "vector": content[1]})})
+                    records[content] = RecordDict({RECORD: ConfigRecord({**body.entries()})})
                 message = Message(records[content], node, f"query.{kind}", ttl=ttl_s)
                 message.metadata.__dict__["_message_id"] = message.object_id
                 waiting[message.object_id] = node
-                objects.update(get_all_nested_objects(message))
+                nested = get_all_nested_objects(message)
+                objects.update(nested if is_long else {name: each for name, each in nested.items() if isinstance(each, ConfigRecord)})
                 trees.append(get_object_tree(message))
                 protos.append(message_to_proto(remove_content_from_message(message)))
         request = PushAppMessagesRequest(messages_list=protos, message_object_trees=trees)
@@ -168,12 +176,13 @@ class FlowerExchange:
             yield message, None if message.has_error() else tree
 
     def _read(self, tree: ObjectTree, *, kind: str, until: float) -> Body | None:
-        """Fetch one answer's objects; what is no body is dropped, since it came from a laptop and not from Flower."""
+        """Fetch one answer; what is no body is dropped, since it came from a laptop and not from Flower."""
         large = False
         try:
-            contents = {each.object_id: self._object(each.object_id, until=until) for each in _few(tree)}
-            large = sum(map(len, contents.values())) > _LARGE_ANSWER
-            body = _answer_of(inflate_object_from_contents(tree.object_id, contents), kind=kind)
+            leaf = _leaf(tree)
+            content = self._object(leaf, until=until)
+            large = len(content) > _LARGE_ANSWER
+            body = _answer_of(leaf, content, kind=kind)
         except FederationError:
             return None
         except Exception as error:
@@ -208,29 +217,20 @@ class FlowerExchange:
             _LOG.info("an answer is left to the end of its run")
 
 
-def body_of(message: object) -> Body:
-    """Take the body out of a Flower message.
-
-    Raises:
-        ProtocolError: It does not hold exactly one.
-    """
-    if not isinstance(message, Message) or not message.has_content() or len(message.content) != 1:
-        raise ProtocolError("a message does not hold one record")
-    ((kind, record),) = message.content.items()
-    if not isinstance(record, ConfigRecord) or set(record) != {"document", "vector"}:
-        raise ProtocolError("a message does not hold a document and a vector")
-    return Body.read(kind, record["document"], record["vector"])
-
-
-def _answer_of(message: object, *, kind: str) -> Body:
-    body = body_of(message)
+def _answer_of(leaf: str, content: bytes, *, kind: str) -> Body:
+    if hashlib.sha256(content).hexdigest() != leaf:
+        raise ProtocolError("an answer is not the one that was announced")
+    body = Body.from_entries(ConfigRecord.inflate(content))
     if body.kind != kind and body.refused is None:
         raise ProtocolError("an answer has another kind than its request")
     return body
 
 
-def _few(tree: ObjectTree) -> list[ObjectTree]:
-    found = list(iterate_object_tree(tree))
-    if len(found) > _MOST_OBJECTS:
-        raise ProtocolError("a message is made of too many objects")
-    return found
+def _leaf(tree: ObjectTree) -> str:
+    for _ in range(_DEPTH - 1):
+        if len(tree.children) != 1:
+            raise ProtocolError("an answer does not hold one record")
+        tree = tree.children[0]
+    if tree.children:
+        raise ProtocolError("an answer does not hold one record")
+    return str(tree.object_id)

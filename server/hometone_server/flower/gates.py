@@ -21,8 +21,10 @@ from hometone_shared.messages import LONGEST_VECTOR
 
 HEALTH: Final = "/health"
 MOUNT: Final = "/hometone"
+PUSH_MESSAGES: Final = "/v1/fleet/push-messages"
 PUSH_OBJECT: Final = "/v1/fleet/push-object"
 PULL_MESSAGES: Final = "/v1/fleet/pull-messages"
+RUNTIME_PUSH_MESSAGES: Final = "/v1/runtime/push-messages"
 RUNTIME_PUSH_OBJECT: Final = "/v1/runtime/push-object"
 RUNTIME_PULL_MESSAGES: Final = "/v1/runtime/pull-messages"
 FLEET_CALLS: Final = frozenset(
@@ -58,8 +60,9 @@ CONTROL_CALLS: Final = frozenset(
     f"/v1/control/{name}" for name in ("list-nodes", "list-runs", "register-node", "start-run", "stop-run", "unregister-node")
 )
 CONTROL_HEADER: Final = "hometone-control"
-_LAPTOPS_CARE: Final = frozenset({RUNTIME_PUSH_OBJECT, "/v1/control/unregister-node"})
-"""A revoked laptop hears of it at once."""
+_LAPTOPS_CARE: Final = frozenset({RUNTIME_PUSH_MESSAGES, RUNTIME_PUSH_OBJECT, "/v1/control/unregister-node"})
+"""Announcements count, too: an object that was there before is not uploaded again. A revoked laptop hears of it at once."""
+_COORDINATOR_CARES: Final = frozenset({PUSH_MESSAGES, PUSH_OBJECT})
 _SMALL_BODY: Final = 1 << 20
 _LARGE_BODY: Final = LONGEST_VECTOR + (2 << 20)
 """One object: a document and a vector."""
@@ -71,8 +74,8 @@ class Order:
 
     Attributes:
         turns: One call at a time.
-        laptops: Rings after the coordinator uploaded something for laptops.
-        coordinator: Rings after a laptop uploaded something.
+        laptops: Rings after the coordinator announced or uploaded something for laptops.
+        coordinator: Rings after a laptop announced or uploaded something.
     """
 
     turns: Turns = field(default_factory=Turns)
@@ -107,7 +110,7 @@ class PublicGate:
             most = _LARGE_BODY if path == PUSH_OBJECT else _SMALL_BODY
             wait_s = wanted_wait_s(scope) if path == PULL_MESSAGES else 0.0
             await self._order.turns.put(self._superlink, scope, receive, send, most=most, bell=self._order.laptops, wait_s=wait_s)
-            if path == PUSH_OBJECT:
+            if path in _COORDINATOR_CARES:
                 self._order.coordinator.ring_soon()
         elif self._mounted is not None and scope["type"] == "http" and path.startswith(f"{MOUNT}/"):
             await self._mounted(scope, receive, send)

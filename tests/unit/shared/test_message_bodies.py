@@ -15,6 +15,18 @@ def test_a_body_is_read_as_it_was_written():
     assert body.refused is None
 
 
+def test_a_body_is_one_record_of_three_entries():
+    body = Body("mask", {"shares": {}}, bytes(4))
+    assert body.entries() == {"document": b'{"shares":{}}', "kind": "mask", "vector": bytes(4)}
+    assert Body.from_entries(body.entries()) == body
+
+
+@pytest.mark.parametrize("entries", [{}, {"kind": "mask", "vector": b""}, {"kind": "mask", "document": b"{}", "vector": b"", "x": 1}])
+def test_a_record_with_other_entries_is_no_body(entries):
+    with pytest.raises(ProtocolError):
+        Body.from_entries(entries)
+
+
 def test_a_refusal_says_code_and_message():
     refusal = Body.refusal("budget", "the budget is used up")
     assert (refusal.kind, refusal.document, refusal.vector) == ("refusal", {"code": "budget", "message": "the budget is used up"}, b"")

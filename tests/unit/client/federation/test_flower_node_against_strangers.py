@@ -12,14 +12,13 @@ from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.node_pb2 import Node
 from flwr.proto.run_pb2 import Run
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
-from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.supercore.task_identity import TaskIdentity
 
 from hometone_client.federation.flower_node import NodeConnection
 from hometone_shared.errors import ProtocolError
 from hometone_shared.messages import Body
 
-GOOD = {"document": b'{"a":1}', "vector": b""}
+GOOD = {"document": b'{"a":1}', "kind": "offer", "vector": b""}
 
 
 class Fleet:
@@ -57,9 +56,9 @@ class Fleet:
         return None
 
     def body(self):
-        message = inflate_object_from_contents(self.answer_tree.object_id, dict(self.answer))
-        ((kind, record),) = message.content.items()
-        return Body.read(kind, record["document"], record["vector"])
+        ((leaf, content),) = self.answer.items()
+        assert leaf == _branches(self.answer_tree)[-1].object_id
+        return Body.from_entries(ConfigRecord.inflate(content))
 
 
 def _branches(tree):
@@ -78,7 +77,7 @@ def _answer(fleet, handle=lambda body, facts: Body(body.kind, {"seen": body.docu
 
 
 def test_an_honest_message_is_answered():
-    answer = _answer(Fleet(RecordDict({"offer": ConfigRecord(GOOD)})))
+    answer = _answer(Fleet(RecordDict({"body": ConfigRecord(GOOD)})))
     assert answer == Body("offer", {"seen": {"a": 1}, "fab": "ab"})
 
 
@@ -86,23 +85,25 @@ def test_an_honest_message_is_answered():
     "fleet",
     [
         lambda: Fleet(RecordDict({})),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord(GOOD), "mask": ConfigRecord(GOOD)})),
-        lambda: Fleet(RecordDict({"offer": ArrayRecord()})),
-        lambda: Fleet(RecordDict({"mask": ConfigRecord(GOOD)})),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord({**GOOD, "more": b""})})),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord({"document": b"{}"})})),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord({"document": "{}", "vector": b""})})),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord({"document": b"{ }", "vector": b""})})),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord({"document": b"{}", "vector": b"123"})})),
-        lambda: Fleet(RecordDict({"Offer": ConfigRecord(GOOD)}), "query.Offer"),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord(GOOD)}), "train"),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord(GOOD)}), damage=lambda content: b"\x00"),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord(GOOD)}), damage=lambda content: b"Array  9\x00" + bytes(9)),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord(GOOD)}), damage=lambda content: content[:-1]),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord(GOOD)}), tree=ObjectTree(object_id="0" * 64)),
-        lambda: Fleet(RecordDict({"offer": ConfigRecord(GOOD)}), tree=_deep(60)),
+        lambda: Fleet(RecordDict({"body": ConfigRecord(GOOD), "mask": ConfigRecord({**GOOD, "kind": "mask"})})),
+        lambda: Fleet(RecordDict({"body": ArrayRecord()})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({**GOOD, "kind": "mask"})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({**GOOD, "more": b""})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({"document": b"{}", "kind": "offer"})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({**GOOD, "document": "{}"})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({**GOOD, "document": b"{ }"})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({**GOOD, "vector": b"123"})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({**GOOD, "kind": "Offer"})}), "query.Offer"),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({**GOOD, "kind": b"offer"})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord({"document": b"{}", "vector": b""})})),
+        lambda: Fleet(RecordDict({"body": ConfigRecord(GOOD)}), "train"),
+        lambda: Fleet(RecordDict({"body": ConfigRecord(GOOD)}), damage=lambda content: b"\x00"),
+        lambda: Fleet(RecordDict({"body": ConfigRecord(GOOD)}), damage=lambda content: b"Array  9\x00" + bytes(9)),
+        lambda: Fleet(RecordDict({"body": ConfigRecord(GOOD)}), damage=lambda content: content[:-1]),
+        lambda: Fleet(RecordDict({"body": ConfigRecord(GOOD)}), tree=ObjectTree(object_id="0" * 64)),
+        lambda: Fleet(RecordDict({"body": ConfigRecord(GOOD)}), tree=_deep(60)),
         lambda: Fleet(
-            RecordDict({"offer": ConfigRecord(GOOD)}), tree=ObjectTree(object_id="a", children=[ObjectTree(object_id="b")] * 5000)
+            RecordDict({"body": ConfigRecord(GOOD)}), tree=ObjectTree(object_id="a", children=[ObjectTree(object_id="b")] * 5000)
         ),
     ],
 )
@@ -127,7 +128,7 @@ def _wide(branches):
 
 
 def test_an_answer_that_cannot_be_written_is_a_refusal():
-    answer = _answer(Fleet(RecordDict({"offer": ConfigRecord(GOOD)})), lambda body, facts: Body("offer", {"x": float("inf")}))
+    answer = _answer(Fleet(RecordDict({"body": ConfigRecord(GOOD)})), lambda body, facts: Body("offer", {"x": float("inf")}))
     assert answer.refused == ("failed", "a document cannot be written down")
 
 
