@@ -1,12 +1,14 @@
-"""The file of key slots: who has a voice here, and the sealed ways to their data keys.
+"""The file of key slots: who has a voice here, the sealed ways to their data keys, and the secrets by which they can withdraw.
 
-One file holds everything that must change together (device identity, speakers, slots), sealed as a whole under the device key, so
-that replacing it is the one moment at which an enrolment, a new PIN, an erasure or a rotation happens. Its prefix names the device key
-it needs. Names and pseudonyms are inside, never in a file name. Format: docs/formats.md, section "Key slots".
+One file holds everything that must change together (device identity, speakers, slots, recovery secrets), sealed as a whole under the
+device key, so that replacing it is the one moment at which an enrolment, a new PIN, an erasure or a rotation happens. Its prefix names
+the device key it needs. Names and pseudonyms are inside, never in a file name. Version 1, without recovery secrets, is read; whatever is
+written is version 2, so the first change of an older vault gives its speakers theirs. Format: docs/formats.md, section "Register".
 """
 
 import base64
-from dataclasses import dataclass, replace
+import secrets
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hometone_keys.damage import damaged
@@ -22,13 +24,16 @@ from hometone_keys.sealing import (
     parse_json,
     seal,
     unseal,
+    version_of,
 )
 from hometone_keys.slots import KeySlot, SlotKind, rewrap
 from hometone_shared.errors import DamagedVaultError
 
 KEY_ID_BYTES = 16
 PREFIX_BYTES = HEADER_BYTES + KEY_ID_BYTES
+WITHDRAWAL_SECRET_BYTES = 16
 _PART = "the file of key slots"
+_FIRST_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,10 @@ class SpeakerRecord:
         name: What people call the voice; readable on this device only.
         folder: Random name of the speaker's folder.
         created_ms: Milliseconds since 1970.
-        slots: Ways to the data key; exactly one `secret` slot, at most one `work` slot.
+        slots: Ways to the data key: one `secret` slot and at most one `work` slot, or, for a guest, one `work` slot alone.
+        withdrawal: Recovery secret, 16 bytes (docs/withdrawal.md, section 1); `None` for a guest, whose owner has it, and for
+            somebody of a version 1 file that was not written since.
+        erase_after_ms: When the place is to be erased by the sweep, milliseconds since 1970; `None` for never.
     """
 
     speaker_id: str
@@ -48,6 +56,13 @@ class SpeakerRecord:
     folder: str
     created_ms: int
     slots: tuple[KeySlot, ...]
+    withdrawal: bytes | None = field(default=None, repr=False)
+    erase_after_ms: int | None = None
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether this is a lent copy: somebody without a PIN."""
+        return self.slot(SlotKind.SECRET) is None
 
     def slot(self, kind: SlotKind) -> KeySlot | None:
         """The slot of this kind, if there is one."""
@@ -80,6 +95,20 @@ class Register:
     def without_speaker(self, speaker_id: str) -> "Register":
         """The register without this speaker."""
         return replace(self, speakers=tuple(record for record in self.speakers if record.speaker_id != speaker_id))
+
+    def completed(self) -> "Register":
+        """The register with a fresh recovery secret for everybody who should have one and does not; this one if there is nobody."""
+        if all(record.is_guest or record.withdrawal is not None for record in self.speakers):
+            return self
+        return replace(
+            self,
+            speakers=tuple(
+                record
+                if record.is_guest or record.withdrawal is not None
+                else replace(record, withdrawal=secrets.token_bytes(WITHDRAWAL_SECRET_BYTES))
+                for record in self.speakers
+            ),
+        )
 
     def rewrapped(self, *, old_device_key: bytes | bytearray, new_device_key: bytes | bytearray) -> "Register":
         """The register with the outer layer of every slot under another device key."""
@@ -119,19 +148,39 @@ def _slot_from_record(record: dict[str, Any]) -> KeySlot:
     )
 
 
+def _speaker_from_record(record: dict[str, Any], *, version: int) -> SpeakerRecord:
+    speaker = SpeakerRecord(
+        speaker_id=str(record["id"]),
+        name=str(record["name"]),
+        folder=str(record["folder"]),
+        created_ms=int(record["created_ms"]),
+        slots=tuple(_slot_from_record(slot) for slot in record["slots"]),
+    )
+    if version == _FIRST_VERSION:
+        return speaker
+    withdrawal, erase_after_ms = record["withdrawal"], record.get("erase_after_ms")
+    if withdrawal is not None:
+        withdrawal = base64.b64decode(withdrawal, validate=True)
+    if speaker.is_guest != (withdrawal is None) or (withdrawal is not None and len(withdrawal) != WITHDRAWAL_SECRET_BYTES):
+        raise damaged(_PART)
+    return replace(speaker, withdrawal=withdrawal, erase_after_ms=None if erase_after_ms is None else int(erase_after_ms))
+
+
 def seal_register(register: Register, *, key_id: bytes, device_key: bytes | bytearray, salt: bytes | None = None) -> bytes:
-    """The bytes of the file. `salt` is for test vectors only."""
+    """The bytes of the file, version 2; speakers of an older one get their recovery secrets here. `salt` is for test vectors only."""
     content = {
         "device": register.identity.to_record(),
         "speakers": [
             {
                 "created_ms": record.created_ms,
+                "erase_after_ms": record.erase_after_ms,
                 "folder": record.folder,
                 "id": record.speaker_id,
                 "name": record.name,
                 "slots": [_slot_to_record(slot) for slot in record.slots],
+                "withdrawal": None if record.withdrawal is None else base64.b64encode(record.withdrawal).decode(),
             }
-            for record in register.speakers
+            for record in register.completed().speakers
         ],
     }
     return seal(
@@ -156,7 +205,7 @@ def key_id_of(data: bytes) -> bytes:
 
 
 def unseal_register(data: bytes, *, device_key: bytes | bytearray) -> Register:
-    """Read the file.
+    """Read the file, of either version.
 
     Raises:
         DamagedVaultError: It is not what was written.
@@ -167,18 +216,9 @@ def unseal_register(data: bytes, *, device_key: bytes | bytearray) -> Register:
         content = parse_json(plaintext)
         return Register(
             identity=DeviceIdentity.from_record(content["device"]),
-            speakers=tuple(
-                SpeakerRecord(
-                    speaker_id=str(record["id"]),
-                    name=str(record["name"]),
-                    folder=str(record["folder"]),
-                    created_ms=int(record["created_ms"]),
-                    slots=tuple(_slot_from_record(slot) for slot in record["slots"]),
-                )
-                for record in content["speakers"]
-            ),
+            speakers=tuple(_speaker_from_record(record, version=version_of(data)) for record in content["speakers"]),
         )
     except DamagedVaultError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise damaged(_PART) from error

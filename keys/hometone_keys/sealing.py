@@ -24,7 +24,6 @@ from hometone_shared.errors import DamagedVaultError
 KEY_BYTES = 32
 SALT_BYTES = 32
 HEADER_BYTES = 8
-VERSION = 1
 _MAGIC = b"HTON"
 _ONE_TIME_NONCE = bytes(12)
 
@@ -41,10 +40,15 @@ class FileKind(Enum):
     PASSPHRASE_KEY = b"P"
     KEYRING_KEY = b"R"
 
+    @property
+    def version(self) -> int:
+        """The version that is written; older ones, from 1, are still read."""
+        return 2 if self is FileKind.KEY_SLOTS else 1
+
 
 def header(kind: FileKind) -> bytes:
-    """The eight bytes that open a file of this kind."""
-    return _MAGIC + kind.value + bytes([VERSION, 0, 0])
+    """The eight bytes that open a file of this kind, in the version that is written."""
+    return _MAGIC + kind.value + bytes([kind.version, 0, 0])
 
 
 def kind_of(data: bytes, *, what: str) -> FileKind:
@@ -55,15 +59,18 @@ def kind_of(data: bytes, *, what: str) -> FileKind:
     """
     if len(data) < HEADER_BYTES or data[:4] != _MAGIC:
         raise damaged(what)
-    if data[5] > VERSION:
+    kind = next((known for known in FileKind if known.value == data[4:5]), None)
+    version = version_of(data)
+    if version > (1 if kind is None else kind.version):
         raise DamagedVaultError(f"{what} was written by a newer Hometone", hint="install the newer version on this machine")
-    try:
-        kind = FileKind(data[4:5])
-    except ValueError as error:
-        raise damaged(what) from error
-    if data[:HEADER_BYTES] != header(kind):
+    if kind is None or version < 1 or data[6:HEADER_BYTES] != bytes(2):
         raise damaged(what)
     return kind
+
+
+def version_of(data: bytes) -> int:
+    """The version in a file's first bytes; `kind_of` says whether it is one that can be read."""
+    return data[5]
 
 
 def expect_kind(data: bytes, kind: FileKind, *, what: str) -> None:

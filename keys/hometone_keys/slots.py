@@ -7,7 +7,8 @@ A slot holds the speaker's data key in two layers, so that both are needed:
 (2) outer, of every slot: a key derived from the device key. Rotating the device key rewraps this layer and needs no PIN; every copy
     of a slot that was left behind on the disk dies with the old device key.
 
-Other kinds (a printed recovery code) get another `SlotKind` with an inner layer of their own.
+A recovery code is no slot: it withdraws and opens nothing (docs/withdrawal.md). Other ways to a data key get another `SlotKind` with an
+inner layer of their own.
 """
 
 import secrets

@@ -8,9 +8,9 @@ of an erasure in `erasure`, the formats in docs/formats.md. Requirements 46, 47,
 import base64
 import secrets
 import time
-import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -18,34 +18,19 @@ from hometone_keys.cabinet import Cabinet, holds_somebody
 from hometone_keys.custody import Custodian, Custody, DeviceSecretSource
 from hometone_keys.device import DeviceIdentity
 from hometone_keys.disk import Disk
+from hometone_keys.entry import SpeakerEntry
 from hometone_keys.erasure import ErasureReceipt, erase, settle, transaction
 from hometone_keys.index import Index
+from hometone_keys.names import checked_name, folded
 from hometone_keys.pin import STANDARD_COST, Argon2Cost, check_new_secret
-from hometone_keys.register import Register, SpeakerRecord
+from hometone_keys.register import WITHDRAWAL_SECRET_BYTES, Register, SpeakerRecord
 from hometone_keys.sealing import KEY_BYTES
-from hometone_keys.slots import SlotKind, make_secret_slot, make_work_slot, open_slot
+from hometone_keys.slots import KeySlot, SlotKind, make_secret_slot, make_work_slot, open_slot
 from hometone_keys.speaker import INDEX, SpeakerVault
-from hometone_shared.errors import UsageError, WrongSecretError
+from hometone_shared.errors import StorageError, UsageError, WrongSecretError
 
 FOLDER = "vault"
-MAXIMUM_NAME_CHARACTERS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerEntry:
-    """A speaker as anybody at this laptop may see them, before a PIN.
-
-    Args:
-        speaker_id: Random pseudonym.
-        name: What people call the voice.
-        created_ms: Milliseconds since 1970.
-        work_allowed: Whether unattended work may open it now.
-    """
-
-    speaker_id: str
-    name: str
-    created_ms: int
-    work_allowed: bool
+LATEST_TIME_MS = (1 << 53) - 1
 
 
 class Vault:
@@ -136,7 +121,7 @@ class Vault:
     def speakers(self) -> tuple[SpeakerEntry, ...]:
         """Everybody who has a voice here, oldest first."""
         with transaction(self._cabinet) as register:
-            return tuple(sorted(map(_entry, register.speakers), key=lambda entry: (entry.created_ms, entry.speaker_id)))
+            return tuple(sorted(map(SpeakerEntry.of, register.speakers), key=lambda entry: (entry.created_ms, entry.speaker_id)))
 
     def find(self, name_or_id: str) -> SpeakerEntry:
         """A speaker by name or pseudonym; upper and lower case do not matter.
@@ -144,14 +129,14 @@ class Vault:
         Raises:
             UsageError: There is nobody of that name.
         """
-        wanted = _folded(name_or_id)
+        wanted = folded(name_or_id)
         for entry in self.speakers():
-            if wanted in {_folded(entry.name), entry.speaker_id}:
+            if wanted in {folded(entry.name), entry.speaker_id}:
                 return entry
         raise UsageError("there is nobody of that name here", hint="list the voices to see the names")
 
     def enroll(self, name: str, secret: str) -> SpeakerVault:
-        """Make a place for a new speaker; it comes back unlocked.
+        """Make a place for a new speaker, with her recovery secret; it comes back unlocked.
 
         Args:
             name: What people call the voice: 1 to 200 printable characters, not taken yet.
@@ -161,37 +146,89 @@ class Vault:
             UsageError: Name or secret are not such.
             StorageError: The disk refuses; nothing was added.
         """
-        shown = unicodedata.normalize("NFC", name).strip()
-        if not 1 <= len(shown) <= MAXIMUM_NAME_CHARACTERS or not shown.isprintable():
-            raise UsageError(
-                f"a name has 1 to {MAXIMUM_NAME_CHARACTERS} printable characters", hint="letters of any script, signs and spaces will do"
-            )
+        shown = checked_name(name)
         check_new_secret(secret)
+
+        def slot(data_key: bytearray, speaker_id: str) -> KeySlot:
+            device_key = self._cabinet.device_key()
+            return make_secret_slot(data_key, secret=secret, speaker_id=speaker_id, device_key=device_key, cost=self._cost)
+
+        return self._admitted(shown, slot, withdrawal=secrets.token_bytes(WITHDRAWAL_SECRET_BYTES))
+
+    def admit_guest(self, name: str) -> SpeakerVault:
+        """Make a place for a copy of a voice that somebody elsewhere has lent; it comes back unlocked.
+
+        A guest has no PIN, and no recovery secret: that is its owner's. `unlock_for_work` opens it, `revoke` erases it.
+
+        Args:
+            name: What people here call the voice, as for `enroll`.
+
+        Raises:
+            UsageError: The name is not one, or taken.
+            StorageError: The disk refuses; nothing was added.
+        """
+
+        def slot(data_key: bytearray, speaker_id: str) -> KeySlot:
+            return make_work_slot(data_key, speaker_id=speaker_id, device_key=self._cabinet.device_key())
+
+        return self._admitted(checked_name(name), slot, withdrawal=None)
+
+    def set_erase_after(self, speaker_id: str, *, erase_after_ms: int | None) -> None:
+        """Note when a place is to be erased by the sweep; asks for no PIN.
+
+        Args:
+            speaker_id: Whose place.
+            erase_after_ms: Milliseconds since 1970, 0 to 2^53 - 1; `None` takes the note back.
+
+        Raises:
+            UsageError: There is no such speaker, or no such time.
+            StorageError: The disk refuses; what was noted before still is.
+        """
+        if erase_after_ms is not None and not 0 <= erase_after_ms <= LATEST_TIME_MS:
+            raise UsageError("a time to erase is given in milliseconds since 1970", hint="check the date")
         with transaction(self._cabinet) as register:
-            if any(_folded(record.name) == _folded(shown) for record in register.speakers):
-                raise UsageError("somebody of that name has a voice here already", hint="add a second name or a number")
-            data_key = bytearray(secrets.token_bytes(KEY_BYTES))
-            speaker_id = f"spk-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
-            slot = make_secret_slot(data_key, secret=secret, speaker_id=speaker_id, device_key=self._cabinet.device_key(), cost=self._cost)
-            folder = self._cabinet.new_speaker_folder()
-            self._cabinet.replace_in(self._cabinet.folder / folder, INDEX, Index().seal(data_key, speaker_id=speaker_id))
-            record = SpeakerRecord(speaker_id=speaker_id, name=shown, folder=folder, created_ms=self._cabinet.now_ms, slots=(slot,))
-            self._cabinet.write(register.with_speaker(record))
-            return SpeakerVault(self._cabinet, record, data_key)
+            record = _required(register, speaker_id)
+            if record.erase_after_ms != erase_after_ms:
+                self._cabinet.write(register.with_speaker(replace(record, erase_after_ms=erase_after_ms)))
+
+    def withdrawal_secret(self, speaker_id: str) -> bytes:
+        """A speaker's recovery secret, 16 bytes (docs/withdrawal.md, section 1); asks for no PIN. Never write it to a log or a file.
+
+        Raises:
+            UsageError: There is no such speaker, or it is a guest, whom only its owner can withdraw.
+            StorageError: A speaker of an older vault has none yet, and the disk refuses to keep one.
+        """
+        with transaction(self._cabinet) as register:
+            withdrawal = _required(self._completed(register), speaker_id).withdrawal
+        if withdrawal is None:
+            raise UsageError("this is a lent copy; only its owner can withdraw it", hint="to remove the copy from this machine, revoke it")
+        return withdrawal
+
+    def withdrawal_secrets(self) -> dict[str, bytes]:
+        """The recovery secret of every speaker who is not a guest, by pseudonym of the vault; asks for no PIN.
+
+        Speakers of an older vault get theirs now. If the disk refuses they have none yet and are missing: nobody can have withdrawn
+        by a secret that was never kept, so a full disk keeps nobody from holding tombstones against the others.
+        """
+        with transaction(self._cabinet) as register:
+            kept = register
+            with suppress(StorageError):
+                kept = self._completed(register)
+        return {record.speaker_id: record.withdrawal for record in kept.speakers if record.withdrawal is not None}
 
     def unlock(self, speaker_id: str, secret: str) -> SpeakerVault:
         """Open a speaker's data with their PIN or phrase.
 
         Raises:
             WrongSecretError: It is another PIN, or there were too many wrong ones and the wait is not over.
-            UsageError: There is no such speaker.
+            UsageError: There is no such speaker, or it is a guest, who has no PIN.
             DamagedVaultError: A file is not what was written.
         """
         with transaction(self._cabinet) as register:
             return self._opened(register, speaker_id, SlotKind.SECRET, secret)
 
     def unlock_for_work(self, speaker_id: str) -> SpeakerVault:
-        """Open a speaker's data for unattended work that `allow_work` allowed.
+        """Open a speaker's data for unattended work that `allow_work` allowed, or a guest's.
 
         Raises:
             WrongSecretError: No such work was allowed, or it is over.
@@ -208,9 +245,15 @@ class Vault:
             self._cabinet.write(register.with_speaker(record.with_slot(slot)))
 
     def end_work(self, speaker_id: str) -> None:
-        """Take the permission back; the device key is rotated, so that no copy of it works again."""
+        """Take the permission back; the device key is rotated, so that no copy of it works again.
+
+        Raises:
+            UsageError: There is no such speaker, or it is a guest, whom nothing else opens.
+        """
         with transaction(self._cabinet) as register:
             record = _required(register, speaker_id)
+            if record.is_guest:
+                raise _lent_copy()
             if record.slot(SlotKind.WORK) is not None:
                 self._cabinet.rotate(register.with_speaker(record.without_slot(SlotKind.WORK)))
 
@@ -219,7 +262,7 @@ class Vault:
 
         Raises:
             WrongSecretError: `old` is not the PIN.
-            UsageError: `new` is too short.
+            UsageError: `new` is too short, there is no such speaker, or it is a guest, who has no PIN.
         """
         check_new_secret(new)
         with transaction(self._cabinet) as register, self._opened(register, speaker_id, SlotKind.SECRET, old) as speaker:
@@ -250,9 +293,32 @@ class Vault:
         with transaction(self._cabinet) as register:
             return erase(self._cabinet, _required(register, speaker_id).speaker_id)
 
+    def _admitted(self, name: str, make_slot: Callable[[bytearray, str], KeySlot], *, withdrawal: bytes | None) -> SpeakerVault:
+        with transaction(self._cabinet) as register:
+            if any(folded(record.name) == folded(name) for record in register.speakers):
+                raise UsageError("somebody of that name has a voice here already", hint="add a second name or a number")
+            data_key = bytearray(secrets.token_bytes(KEY_BYTES))
+            speaker_id = f"spk-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
+            slot = make_slot(data_key, speaker_id)
+            folder = self._cabinet.new_speaker_folder()
+            self._cabinet.replace_in(self._cabinet.folder / folder, INDEX, Index().seal(data_key, speaker_id=speaker_id))
+            record = SpeakerRecord(
+                speaker_id=speaker_id, name=name, folder=folder, created_ms=self._cabinet.now_ms, slots=(slot,), withdrawal=withdrawal
+            )
+            self._cabinet.write(register.with_speaker(record))
+            return SpeakerVault(self._cabinet, record, data_key)
+
+    def _completed(self, register: Register) -> Register:
+        complete = register.completed()
+        if complete is not register:
+            self._cabinet.write(complete)
+        return complete
+
     def _opened(self, register: Register, speaker_id: str, kind: SlotKind, secret: str) -> SpeakerVault:
         record = _required(register, speaker_id)
         slot = record.slot(kind)
+        if slot is None and kind is SlotKind.SECRET:
+            raise _lent_copy()
         if slot is None:
             raise WrongSecretError("no unattended work is allowed for this voice", hint="unlock it with the PIN and allow it again")
         book = self._cabinet.attempts()
@@ -274,15 +340,6 @@ class Vault:
         return speaker
 
 
-def _entry(record: SpeakerRecord) -> SpeakerEntry:
-    return SpeakerEntry(
-        speaker_id=record.speaker_id,
-        name=record.name,
-        created_ms=record.created_ms,
-        work_allowed=record.slot(SlotKind.WORK) is not None,
-    )
-
-
 def _required(register: Register, speaker_id: str) -> SpeakerRecord:
     record = register.find(speaker_id)
     if record is None:
@@ -290,5 +347,5 @@ def _required(register: Register, speaker_id: str) -> SpeakerRecord:
     return record
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+def _lent_copy() -> UsageError:
+    return UsageError("this is a lent copy and has no PIN", hint="it speaks by itself for as long as it is lent")

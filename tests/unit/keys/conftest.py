@@ -14,6 +14,8 @@ from keyring.errors import NoKeyringError, PasswordDeleteError
 
 from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, Vault
 from hometone_keys.disk import Disk, storage_refusals
+from hometone_keys.register import PREFIX_BYTES
+from hometone_keys.sealing import canonical_json, context, parse_json, seal, unseal
 
 CHEAP = Argon2Cost(memory_kib=8, iterations=1, lanes=1)
 
@@ -44,14 +46,17 @@ class FailingDisk(Disk):
         self.count += 1
         if self.fail_at is not None and self.count - 1 == self.fail_at:
             if self.how == "refuse":
-                with storage_refusals():
-                    raise OSError(errno.ENOSPC, "injected")
+                self.refuse_as_full()
             self.stopped = True
             if self.how == "unsynced":
                 for path in self._unsynced.values():
                     if path.exists():
                         path.write_bytes(b"")
             raise MachineStoppedError
+
+    def refuse_as_full(self) -> None:
+        with storage_refusals():
+            raise OSError(errno.ENOSPC, "injected")
 
     def make_folder(self, path: Path) -> None:
         self.tick()
@@ -199,6 +204,24 @@ def open_vault(home) -> Iterator[Callable[..., Vault]]:
     for vault in opened:
         with suppress(MachineStoppedError):
             vault.close()
+
+
+@pytest.fixture
+def as_version_1() -> Callable[[Vault], bytes]:
+    """Rewrite a vault's key slots as the first version of the format had them, without recovery secrets; gives the bytes."""
+
+    def rewrite(vault: Vault) -> bytes:
+        path, key = vault._cabinet.folder / "keyslots", vault._cabinet.device_key()
+        data = path.read_bytes()
+        info = context("hometone/key-slots/v1", data[8:PREFIX_BYTES])
+        content = parse_json(unseal(key, data, prefix_bytes=PREFIX_BYTES, info=info, what="a test"))
+        for speaker in content["speakers"]:
+            del speaker["withdrawal"], speaker["erase_after_ms"]
+        older = seal(key, canonical_json(content), prefix=b"HTONS\x01\x00\x00" + data[8:PREFIX_BYTES], info=info)
+        path.write_bytes(older)
+        return older
+
+    return rewrite
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """The power goes off at every single change of the file system; the next opening finds a working vault.
 
 Each scenario is run once for every change it makes, with four kinds of failure: the machine stops before the change; half of a write is
-done; it stops and everything not fsynced is lost; the disk answers "full" once and the program goes on.
+done; it stops and everything not fsynced is lost; the disk answers "full" once and the program goes on. The scenarios `..._of_version_1`
+start from a vault whose key slots have no recovery secrets yet.
 """
 
 import shutil
@@ -10,8 +11,9 @@ from contextlib import suppress
 import pytest
 
 from hometone_keys import Custody, DeviceSecretSource
+from hometone_keys.register import unseal_register
 from hometone_keys.slots import SlotKind
-from hometone_shared.errors import StorageError, WrongSecretError
+from hometone_shared.errors import DamagedVaultError, StorageError, UsageError, WrongSecretError
 
 SOURCES = {
     "file": DeviceSecretSource(custody=Custody.FILE),
@@ -19,6 +21,7 @@ SOURCES = {
     "keyring": DeviceSecretSource(custody=Custody.KEYRING),
 }
 OLD, NEW = b"old" * 30_000, b"new" * 30_000
+SOME_TIME_MS = 1_800_000_000_000
 
 
 def enroll(vault):
@@ -60,6 +63,41 @@ def revoke(vault):
     vault.revoke(vault.find("A").speaker_id)
 
 
+def admit_guest(vault):
+    vault.admit_guest("客人").close()
+
+
+def set_erase_after(vault):
+    vault.set_erase_after(vault.find("A").speaker_id, erase_after_ms=SOME_TIME_MS)
+
+
+def revoke_guest(vault):
+    vault.revoke(vault.find("G").speaker_id)
+
+
+def upgrade_of_version_1(vault):
+    for name in "AB":
+        GIVEN_OUT[name] = vault.withdrawal_secret(vault.find(name).speaker_id)  # printed, say, just before the power goes
+
+
+def enroll_of_version_1(vault):
+    enroll(vault)
+
+
+def change_pin_of_version_1(vault):
+    change_pin(vault)
+
+
+def revoke_of_version_1(vault):
+    revoke(vault)
+
+
+GIVEN_OUT: dict[str, bytes] = {}
+ENROLLING, REVOKING = (enroll, enroll_of_version_1), (revoke, revoke_of_version_1)
+CHANGING_PIN, WITH_GUEST = (change_pin, change_pin_of_version_1), (revoke_guest,)
+FROM_VERSION_1 = (upgrade_of_version_1, enroll_of_version_1, change_pin_of_version_1, revoke_of_version_1)
+
+
 def unlocked(vault, name, *pins):
     for pin in pins:
         try:
@@ -76,22 +114,66 @@ def check_nothing_lost(vault, scenario, *, finished: bool) -> None:
         assert survivor.read("take", "1") == OLD
         assert survivor.put("take", "after", NEW).size_bytes == len(NEW)
         survivor.delete("take", "after")
-    if scenario is revoke:
+    if scenario in REVOKING:
         if finished or "A" not in people:
             assert people == {"B"}
         else:
             assert people == {"A", "B"}
+    elif scenario in WITH_GUEST:
+        assert {"A", "B"} <= people <= ({"A", "B"} if finished else {"A", "B", "G"})
     else:
-        assert {"A", "B"} <= people <= ({"A", "B", "新人"} if scenario is enroll else {"A", "B"})
-        assert not (finished and scenario is enroll) or "新人" in people
+        more = {admit_guest: {"客人"}, **{enrolling: {"新人"} for enrolling in ENROLLING}}.get(scenario, set())
+        assert {"A", "B"} <= people <= {"A", "B"} | more
+        assert not finished or more <= people
     if "新人" in people:
         assert unlocked(vault, "新人", "3333").list() == ()
+    if "客人" in people:
+        assert vault.unlock_for_work(vault.find("客人").speaker_id).list() == ()
+    if "G" in people:
+        assert vault.unlock_for_work(vault.find("G").speaker_id).read("voice", "1") == OLD
     if "A" in people:
-        pins = {True: ("9999",), False: ("1111", "9999")}[finished] if scenario is change_pin else ("1111",)
+        noted = vault.find("A").erase_after_ms
+        assert noted in (({SOME_TIME_MS} if finished else {SOME_TIME_MS, None}) if scenario is set_erase_after else {None})
+    if "A" in people:
+        pins = {True: ("9999",), False: ("1111", "9999")}[finished] if scenario in CHANGING_PIN else ("1111",)
         with unlocked(vault, "A", *pins) as first:
             kept = {artefact.name: first.read("take", artefact.name) for artefact in first.list()}
         before, after = {"1": OLD}, {put: {"1": OLD, "new": NEW}, replace: {"1": NEW}, delete: {}}.get(scenario, {"1": OLD})
         assert kept in ([after] if finished else [before, after])
+
+
+def check_secrets(vault, scenario, before: dict[str, bytes]) -> None:
+    """Everybody has one recovery secret, her own and always the same; who has gone has left none; guests never had one."""
+    people = {entry.name: entry for entry in vault.speakers()}
+    given = vault.withdrawal_secrets()
+    assert given.keys() == {entry.speaker_id for entry in people.values() if not entry.is_guest}
+    assert {len(secret) for secret in given.values()} == {16}
+    assert len(set(given.values())) == len(given)
+    if scenario not in FROM_VERSION_1:
+        for name in before.keys() & people.keys():
+            assert given[people[name].speaker_id] == before[name]
+        for name in before.keys() - people.keys():
+            assert before[name] not in given.values()
+    for name, secret in GIVEN_OUT.items():
+        assert given[people[name].speaker_id] == secret
+    for entry in people.values():
+        if entry.is_guest:
+            with pytest.raises(UsageError, match="lent copy"):
+                vault.withdrawal_secret(entry.speaker_id)
+        else:
+            assert vault.withdrawal_secret(entry.speaker_id) == given[entry.speaker_id]
+    assert vault.withdrawal_secrets() == given
+
+
+def check_no_key_opens(old_slots: bytes, vault, memory_keyring) -> None:
+    """A copy of the key slots from before is closed to every device key that is left anywhere."""
+    cabinet = vault._cabinet
+    keys = [cabinet.custodian.load(key_id) for key_id in cabinet.custodian.held()]
+    keys += [bytes.fromhex(kept) for kept in memory_keyring.entries.values()]
+    assert keys
+    for key in keys:
+        with pytest.raises(DamagedVaultError):
+            unseal_register(old_slots, device_key=key)
 
 
 def check_no_left_overs(vault, home, memory_keyring) -> None:
@@ -121,14 +203,28 @@ def check_no_left_overs(vault, home, memory_keyring) -> None:
         (revoke, "file"),
         (revoke, "passphrase"),
         (revoke, "keyring"),
+        (admit_guest, "file"),
+        (set_erase_after, "file"),
+        (revoke_guest, "file"),
+        (upgrade_of_version_1, "file"),
+        (upgrade_of_version_1, "keyring"),
+        (enroll_of_version_1, "file"),
+        (change_pin_of_version_1, "file"),
+        (revoke_of_version_1, "file"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_every_moment(quick_path, open_vault, memory_keyring, failing_disk, machine_stopped, scenario, custody, how):
+def test_every_moment(quick_path, open_vault, as_version_1, memory_keyring, failing_disk, machine_stopped, scenario, custody, how):
     template = quick_path / "template"
     with open_vault(home=template, source=SOURCES[custody], disk=failing_disk()) as vault:
         for name, pin in (("A", "1111"), ("B", "2222")):
             vault.enroll(name, pin).put("take", "1", OLD)
+        if scenario in WITH_GUEST:
+            vault.admit_guest("G").put("voice", "1", OLD)
+        secrets = {entry.name: vault.withdrawal_secrets().get(entry.speaker_id) for entry in vault.speakers() if not entry.is_guest}
+        if scenario in FROM_VERSION_1:
+            as_version_1(vault)
+        slots_before = (template / "vault" / "keyslots").read_bytes()
     ring_before = dict(memory_keyring.entries)
     moment = 0
     while True:
@@ -140,6 +236,7 @@ def test_every_moment(quick_path, open_vault, memory_keyring, failing_disk, mach
         disk.count, disk.how, disk.fail_at = 0, how, moment
         memory_keyring.before_change = disk.tick
         finished = True
+        GIVEN_OUT.clear()
         try:
             scenario(vault)
         except (machine_stopped, StorageError):
@@ -153,6 +250,7 @@ def test_every_moment(quick_path, open_vault, memory_keyring, failing_disk, mach
                 vault._cabinet._writer = None
         else:
             check_nothing_lost(vault, scenario, finished=finished)  # the same program goes on
+            check_secrets(vault, scenario, secrets)
             vault.close()
         intent = (home / "vault" / "intent").exists()
         source = DeviceSecretSource(passphrase=SOURCES[custody].passphrase)
@@ -160,8 +258,11 @@ def test_every_moment(quick_path, open_vault, memory_keyring, failing_disk, mach
             assert not (home / "vault" / "intent").exists()
             check_nothing_lost(again, scenario, finished=finished or intent)
             check_no_left_overs(again, home, memory_keyring)
-            if scenario is revoke and "A" in {entry.name for entry in again.speakers()}:
-                again.revoke(again.find("A").speaker_id)
+            check_secrets(again, scenario, secrets)
+            if scenario in REVOKING:
+                if "A" in {entry.name for entry in again.speakers()}:
+                    again.revoke(again.find("A").speaker_id)
+                check_no_key_opens(slots_before, again, memory_keyring)
         shutil.rmtree(home)
         if last_moment:
             break
@@ -250,3 +351,28 @@ def test_a_full_disk_says_so(open_vault, failing_disk):
     with pytest.raises(StorageError, match="the disk is full"):
         speaker.put("take", "1", OLD)
     assert speaker.list() == ()
+
+
+def test_a_full_disk_during_the_upgrade_loses_nothing(open_vault, home, as_version_1, failing_disk, monkeypatch):
+    """Whoever opens an older vault on a full disk can go on; secrets come when there is space, and none is given out before."""
+    with open_vault() as vault:
+        speaker_id = vault.enroll("A", "1111").speaker_id
+        vault.unlock(speaker_id, "1111").put("take", "1", OLD)
+        older = as_version_1(vault)
+    disk = failing_disk()
+    monkeypatch.setattr(disk, "replace", lambda *_: disk.refuse_as_full())
+    with open_vault(disk=disk) as vault:
+        assert vault.unlock(speaker_id, "1111").read("take", "1") == OLD
+        for _ in range(2):
+            assert vault.withdrawal_secrets() == {}
+            with pytest.raises(StorageError, match="the disk is full"):
+                vault.withdrawal_secret(speaker_id)
+            with pytest.raises(StorageError, match="the disk is full"):
+                vault.set_erase_after(speaker_id, erase_after_ms=1)
+        assert vault.speakers()[0].erase_after_ms is None
+    assert (home / "vault" / "keyslots").read_bytes() == older
+    with open_vault() as vault:
+        assert not list((home / "vault").rglob("n-*"))
+        assert vault.unlock(speaker_id, "1111").read("take", "1") == OLD
+        secret = vault.withdrawal_secrets()[speaker_id]
+    assert open_vault().withdrawal_secret(speaker_id) == secret

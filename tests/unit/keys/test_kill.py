@@ -25,6 +25,10 @@ with Vault(Path(sys.argv[1]), device_secret_source=source, cost=Argon2Cost(memor
         with vault.enroll(f"{os.getpid()}-{turn}", "2222") as speaker:
             speaker.put("take", "1", bytes(300_000))
             survivor.put("take", "changing", str(turn).encode() * 50_000)
+            vault.set_erase_after(survivor.speaker_id, erase_after_ms=turn)
+            guest = vault.admit_guest(f"guest-{os.getpid()}-{turn}")
+            guest.put("voice", "1", bytes(100_000))
+            vault.revoke(guest.speaker_id)
             vault.change_secret(speaker.speaker_id, old="2222", new="3333")
             speaker.delete("take", "1")
             vault.revoke(speaker.speaker_id)
@@ -50,6 +54,7 @@ def test_killed_at_random_moments(quick_path, open_vault):
     home = quick_path / "home"
     with open_vault(home=home) as vault:
         vault.enroll("survivor", "1111").put("take", "kept", b"kept")
+        secret = vault.withdrawal_secret(vault.find("survivor").speaker_id)
     moments = random.Random(20)
     for _ in range(8):
         process = start(BUSY, str(home))
@@ -60,6 +65,7 @@ def test_killed_at_random_moments(quick_path, open_vault):
         process.wait()
         process.stdout.close()
         with open_vault(home=home) as vault:
+            assert vault.withdrawal_secret(vault.find("survivor").speaker_id) == secret
             with vault.unlock(vault.find("survivor").speaker_id, "1111") as survivor:
                 assert survivor.read("take", "kept") == b"kept"
                 for artefact in survivor.list():

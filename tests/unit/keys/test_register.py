@@ -2,6 +2,7 @@
 
 import base64
 import os
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -24,11 +25,15 @@ IDENTITY = DeviceIdentity.generate()
 
 def record(speaker_id: str, cost) -> SpeakerRecord:
     slot = make_secret_slot(b"d" * 32, secret="1234", speaker_id=speaker_id, device_key=KEY, cost=cost)
-    return SpeakerRecord(speaker_id=speaker_id, name="王芳", folder="s-00", created_ms=5, slots=(slot,))
+    return SpeakerRecord(speaker_id=speaker_id, name="王芳", folder="s-00", created_ms=5, slots=(slot,), withdrawal=os.urandom(16))
+
+
+def sealed(content: bytes) -> bytes:
+    return seal(KEY, content, prefix=header(FileKind.KEY_SLOTS) + KEY_ID, info=context("hometone/key-slots/v1", KEY_ID))
 
 
 def test_register_round_trip(cost):
-    first = record("spk-a", cost)
+    first = replace(record("spk-a", cost), erase_after_ms=1_800_000_000_000)
     both = first.with_slot(make_work_slot(b"d" * 32, speaker_id="spk-a", device_key=KEY))
     register = Register(IDENTITY).with_speaker(record("spk-b", cost)).with_speaker(first).with_speaker(both)
     data = seal_register(register, key_id=KEY_ID, device_key=KEY)
@@ -39,9 +44,35 @@ def test_register_round_trip(cost):
     assert again.speakers == register.speakers
     assert again.identity.to_record() == IDENTITY.to_record()
     assert again.find("spk-a") == both
+    assert again.completed() is again
     assert again.find("spk-c") is None
     assert both.without_slot(SlotKind.WORK) == first
     assert first.slot(SlotKind.WORK) is None
+
+
+def test_a_register_of_an_older_file_is_completed_when_it_is_written(cost):
+    older = replace(record("spk-a", cost), withdrawal=None)
+    guest = SpeakerRecord(
+        speaker_id="spk-g", name="g", folder="s-01", created_ms=6, slots=(make_work_slot(b"d" * 32, speaker_id="spk-g", device_key=KEY),)
+    )
+    whole = record("spk-b", cost)
+    register = Register(IDENTITY, (older, guest, whole))
+    assert (older.is_guest, guest.is_guest) == (False, True)
+    written = unseal_register(seal_register(register, key_id=KEY_ID, device_key=KEY), device_key=KEY)
+    assert written.speakers[1:] == (guest, whole)
+    assert replace(written.speakers[0], withdrawal=None) == older
+    secrets = {register.completed().speakers[0].withdrawal for _ in range(20)}
+    assert {len(secret) for secret in secrets} == {16}
+    assert len(secrets) == 20
+
+
+def test_recovery_secrets_are_not_in_representations(cost):
+    register = Register(IDENTITY, (record("spk-a", cost),))
+    secret = register.speakers[0].withdrawal
+    for shown in (secret.hex(), repr(secret), base64.b64encode(secret).decode()):
+        assert shown not in repr(register)
+        assert shown not in repr(register.speakers[0])
+    assert "withdrawal" not in repr(register)
 
 
 def test_register_refuses_another_key_and_another_id():
@@ -54,39 +85,60 @@ def test_register_refuses_another_key_and_another_id():
         key_id_of(data[: PREFIX_BYTES - 1])
 
 
+SLOT = {"kind": "secret", "salt": "", "sealed": "", "argon2id": [8, 1, 1]}
+PERSON = {
+    "id": "a",
+    "name": "b",
+    "folder": "c",
+    "created_ms": 1,
+    "slots": [SLOT],
+    "withdrawal": base64.b64encode(bytes(16)).decode(),
+    "erase_after_ms": None,
+}
+
+
 @pytest.mark.parametrize(
     "content",
     [
         [],
         {},
         {"device": {}, "speakers": []},
-        {"device": IDENTITY.to_record(), "speakers": [{"id": "spk-a"}]},
         {"device": IDENTITY.to_record(), "speakers": 5},
-        {
-            "device": IDENTITY.to_record(),
-            "speakers": [
-                {"id": "a", "name": "b", "folder": "c", "created_ms": 1, "slots": [{"kind": "recovery", "salt": "", "sealed": ""}]}
-            ],
-        },
-        {
-            "device": IDENTITY.to_record(),
-            "speakers": [
-                {
-                    "id": "a",
-                    "name": "b",
-                    "folder": "c",
-                    "created_ms": 1,
-                    "slots": [{"kind": "secret", "salt": "", "sealed": "", "argon2id": [1 << 40, 1, 1]}],
-                }
-            ],
-        },
+        {"device": IDENTITY.to_record(), "speakers": [{"id": "spk-a"}]},
+        *(
+            {"device": IDENTITY.to_record(), "speakers": [PERSON | change]}
+            for change in (
+                {"slots": [{"kind": "recovery", "salt": "", "sealed": ""}]},
+                {"slots": [SLOT | {"argon2id": [1 << 40, 1, 1]}]},
+                {"slots": [{"kind": "work", "salt": "", "sealed": ""}]},
+                {"slots": []},
+                {"withdrawal": None},
+                {"withdrawal": ""},
+                {"withdrawal": base64.b64encode(bytes(17)).decode()},
+                {"withdrawal": "AAAAAAAAAAAAAAAAAAAAA"},
+                {"withdrawal": "云"},
+                {"withdrawal": 5},
+                {"erase_after_ms": "soon"},
+                {"erase_after_ms": []},
+                {"created_ms": None},
+            )
+        ),
     ],
 )
 def test_register_of_another_shape_is_refused(content):
-    info = context("hometone/key-slots/v1", KEY_ID)
-    data = seal(KEY, canonical_json(content), prefix=header(FileKind.KEY_SLOTS) + KEY_ID, info=info)
     with pytest.raises(DamagedVaultError):
-        unseal_register(data, device_key=KEY)
+        unseal_register(sealed(canonical_json(content)), device_key=KEY)
+
+
+def test_the_shape_that_the_others_differ_from_is_read():
+    content = {"device": IDENTITY.to_record(), "speakers": [PERSON]}
+    assert unseal_register(sealed(canonical_json(content)), device_key=KEY).speakers[0].withdrawal == bytes(16)
+
+
+def test_a_time_without_end_is_refused():
+    text = canonical_json({"device": IDENTITY.to_record(), "speakers": [PERSON | {"erase_after_ms": 12345}]})
+    with pytest.raises(DamagedVaultError):
+        unseal_register(sealed(text.replace(b"12345", b"Infinity")), device_key=KEY)
 
 
 def test_identity_shows_public_halves_only():

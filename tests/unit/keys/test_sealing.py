@@ -18,6 +18,7 @@ from hometone_keys.sealing import (
     seal,
     unseal,
     unwrap,
+    version_of,
     wipe,
     wrap,
 )
@@ -56,7 +57,17 @@ def test_info_and_key_are_bound():
 @pytest.mark.parametrize("kind", FileKind)
 def test_header_round_trip(kind):
     assert kind_of(header(kind) + b"rest", what="a test") is kind
-    assert header(kind) == b"HTON" + kind.value + b"\x01\x00\x00"
+    version = b"\x02" if kind is FileKind.KEY_SLOTS else b"\x01"
+    assert header(kind) == b"HTON" + kind.value + version + b"\x00\x00"
+    assert version_of(header(kind)) == version[0]
+    assert kind_of(b"HTON" + kind.value + b"\x01\x00\x00", what="a test") is kind
+
+
+@pytest.mark.parametrize("kind", FileKind)
+def test_a_version_above_the_kinds_own_says_so(kind):
+    for version in range(header(kind)[5] + 1, 256):
+        with pytest.raises(DamagedVaultError, match="newer"):
+            kind_of(b"HTON" + kind.value + bytes([version, 0, 0]), what="a test")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, derive_private_key
@@ -30,6 +31,7 @@ PIN = "２５８０ "
 PASSPHRASE = "four brown bears"
 SPEAKER_NAME = "王芳"
 SIGNING_SEED = bytes(range(1, 33))
+WITHDRAWAL = bytes(range(0xC0, 0xD0))
 
 
 def lp(label: str, *fields: bytes) -> bytes:
@@ -61,8 +63,8 @@ def stream(key: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
     return sealed
 
 
-def sealed_file(key: bytes, letter: str, extra: bytes, info: bytes, plaintext: bytes) -> bytes:
-    start = b"HTON" + letter.encode("ascii") + b"\x01\x00\x00" + extra + SALT32
+def sealed_file(key: bytes, letter: str, extra: bytes, info: bytes, plaintext: bytes, *, version: int = 1) -> bytes:
+    start = b"HTON" + letter.encode("ascii") + bytes([version, 0, 0]) + extra + SALT32
     return start + stream(hkdf(key, SALT32, info), plaintext, start)
 
 
@@ -94,6 +96,11 @@ def device() -> dict[str, str]:
         "p384": b64(node.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())),
         "x25519": b64(bytes(range(2, 34))),
     }
+
+
+def key_slots(*people: dict[str, object], version: int) -> bytes:
+    content = compact({"device": device(), "speakers": list(people)})
+    return sealed_file(DEVICE_KEY, "S", KEY_ID, lp("hometone/key-slots/v1", KEY_ID), content, version=version)
 
 
 def streams() -> dict[str, object]:
@@ -170,14 +177,16 @@ def files() -> list[dict[str, object]]:
     index = sealed_file(DATA_KEY, "I", b"", lp("hometone/index/v1", speaker), compact([entry]))
     index_inputs = {"data_key": DATA_KEY.hex(), "speaker_id": SPEAKER}
 
-    person = {"created_ms": 2, "folder": "s-00", "id": SPEAKER, "name": SPEAKER_NAME, "slots": [slot("secret"), slot("work")]}
-    register_content = {"device": device(), "speakers": [person]}
-    register_info = lp("hometone/key-slots/v1", KEY_ID)
-    register = sealed_file(DEVICE_KEY, "S", KEY_ID, register_info, compact(register_content))
-    hostile = {**person, "slots": [{**slot("secret"), "argon2id": [1 << 30, 1, 1]}]}
-    hostile_register = sealed_file(DEVICE_KEY, "S", KEY_ID, register_info, compact({"device": device(), "speakers": [hostile]}))
+    first = {"created_ms": 2, "folder": "s-00", "id": SPEAKER, "name": SPEAKER_NAME, "slots": [slot("secret"), slot("work")]}
+    person = {**first, "erase_after_ms": None, "withdrawal": b64(WITHDRAWAL)}
+    guest = {**person, "slots": [slot("work")], "withdrawal": None}
+    unnoted = {name: value for name, value in person.items() if name != "erase_after_ms"}
+    register = key_slots(person, version=2)
     register_inputs = {"device_key": DEVICE_KEY.hex(), "secret": PIN}
-    opened = {"data_key": DATA_KEY.hex(), "name": SPEAKER_NAME}
+    by_pin, for_work = {**register_inputs, "slot": "secret"}, {**register_inputs, "slot": "work"}
+    opened = {"data_key": DATA_KEY.hex(), "name": SPEAKER_NAME, "withdrawal": WITHDRAWAL.hex(), "erase_after_ms": None, "is_guest": False}
+    opened_first = {**opened, "withdrawal": None}
+    opened_guest = {**opened_first, "is_guest": True}
 
     intent = sealed_file(DEVICE_KEY, "E", KEY_ID, lp("hometone/intent/v1", KEY_ID), compact({"erase": SPEAKER}))
     intent_inputs = {"device_key": DEVICE_KEY.hex()}
@@ -191,11 +200,11 @@ def files() -> list[dict[str, object]]:
     key_inputs = {"key_id": KEY_ID.hex(), "passphrase": PASSPHRASE, "keyring": DEVICE_KEY.hex()}
     key_opened = {"device_key": DEVICE_KEY.hex()}
 
-    def vector(name: str, form: str, inputs: dict[str, str], data: bytes, **outcome: object) -> dict[str, object]:
+    def vector(name: str, form: str, inputs: dict[str, Any], data: bytes, **outcome: object) -> dict[str, object]:
         return {"name": name, "format": form, "inputs": inputs, "data": data.hex(), **outcome}
 
-    def newer(data: bytes) -> bytes:
-        return data[:5] + b"\x02" + data[6:]
+    def of_version(data: bytes, version: int) -> bytes:
+        return data[:5] + bytes([version]) + data[6:]
 
     return [
         vector("artefact", "artefact", artefact_inputs, artefact, expected={"plaintext": content.hex()}),
@@ -203,24 +212,62 @@ def files() -> list[dict[str, object]]:
         vector("artefact under another id", "artefact", {**artefact_inputs, "artefact_id": "ff" * 16}, artefact, error=bad),
         vector("artefact of another kind", "artefact", {**artefact_inputs, "kind": "voice"}, artefact, error=bad),
         vector("artefact with another data key", "artefact", {**artefact_inputs, "data_key": DEVICE_KEY.hex()}, artefact, error=bad),
-        vector("artefact of a newer version", "artefact", artefact_inputs, newer(artefact), error=bad),
+        vector("artefact of a newer version", "artefact", artefact_inputs, of_version(artefact, 2), error=bad),
         vector("artefact cut in its salt", "artefact", artefact_inputs, artefact[:30], error=bad),
         vector("index in the place of an artefact", "artefact", artefact_inputs, index, error=bad),
         vector("index", "index", index_inputs, index, expected={"artefacts": [entry]}),
         vector("index of another speaker", "index", {**index_inputs, "speaker_id": "spk-"}, index, error=bad),
         vector("index with a wrong reserved byte", "index", index_inputs, index[:7] + b"\x01" + index[8:], error=bad),
-        vector("key slots, by PIN", "key-slots", {**register_inputs, "slot": "secret"}, register, expected=opened),
-        vector("key slots, for work", "key-slots", {**register_inputs, "slot": "work"}, register, expected=opened),
-        vector("key slots, wrong PIN", "key-slots", {**register_inputs, "slot": "secret", "secret": "2581"}, register, error=wrong),
+        vector("key slots, by PIN", "key-slots", by_pin, register, expected=opened),
+        vector("key slots, for work", "key-slots", for_work, register, expected=opened),
+        vector("key slots, wrong PIN", "key-slots", {**by_pin, "secret": "2581"}, register, error=wrong),
+        vector("key slots, other device key", "key-slots", {**for_work, "device_key": "00" * 32}, register, error=bad),
+        vector("key slots, other key id", "key-slots", for_work, register[:8] + bytes(16) + register[24:], error=bad),
+        vector("key slots, one byte short", "key-slots", for_work, register[:-1], error=bad),
+        vector("key slots, newer", "key-slots", for_work, key_slots(person, version=3), error=bad),
+        vector("key slots, version 0", "key-slots", for_work, key_slots(first, version=0), error=bad),
+        vector("key slots, version 1", "key-slots", by_pin, key_slots(first, version=1), expected=opened_first),
+        vector("key slots, version 1, for work", "key-slots", for_work, key_slots(first, version=1), expected=opened_first),
+        vector("key slots, version 2 said to be 1", "key-slots", for_work, of_version(register, 1), error=bad),
+        vector("key slots, version 1 said to be 2", "key-slots", for_work, of_version(key_slots(first, version=1), 2), error=bad),
         vector(
-            "key slots, other device key", "key-slots", {**register_inputs, "slot": "work", "device_key": "00" * 32}, register, error=bad
+            "key slots with a time to erase",
+            "key-slots",
+            by_pin,
+            key_slots({**person, "erase_after_ms": 1_700_000_000_000}, version=2),
+            expected={**opened, "erase_after_ms": 1_700_000_000_000},
         ),
         vector(
-            "key slots, other key id", "key-slots", {**register_inputs, "slot": "work"}, register[:8] + bytes(16) + register[24:], error=bad
+            "key slots without a word on erasing",
+            "key-slots",
+            {**by_pin, "as_written": False},
+            key_slots(unnoted, version=2),
+            expected=opened,
         ),
-        vector("key slots, newer", "key-slots", {**register_inputs, "slot": "work"}, newer(register), error=bad),
-        vector("key slots, one byte short", "key-slots", {**register_inputs, "slot": "work"}, register[:-1], error=bad),
-        vector("key slots with an absurd cost", "key-slots", {**register_inputs, "slot": "secret"}, hostile_register, error=bad),
+        vector("key slots of a guest", "key-slots", for_work, key_slots(guest, version=2), expected=opened_guest),
+        vector("key slots, no recovery secret", "key-slots", for_work, key_slots({**person, "withdrawal": None}, version=2), error=bad),
+        vector("key slots, no word on the recovery secret", "key-slots", for_work, key_slots(first, version=2), error=bad),
+        vector(
+            "key slots, short recovery secret",
+            "key-slots",
+            for_work,
+            key_slots({**person, "withdrawal": b64(WITHDRAWAL[:15])}, version=2),
+            error=bad,
+        ),
+        vector(
+            "key slots, guest with a recovery secret",
+            "key-slots",
+            for_work,
+            key_slots({**guest, "withdrawal": b64(WITHDRAWAL)}, version=2),
+            error=bad,
+        ),
+        vector(
+            "key slots with an absurd cost",
+            "key-slots",
+            by_pin,
+            key_slots({**person, "slots": [{**slot("secret"), "argon2id": [1 << 30, 1, 1]}]}, version=2),
+            error=bad,
+        ),
         vector("intent", "intent", intent_inputs, intent, expected={"erase": SPEAKER}),
         vector("intent under another key", "intent", {"device_key": "00" * 32}, intent, error=bad),
         vector("device key in a file", "device-key", key_inputs, file_key, expected={**key_opened, "custody": "file"}),

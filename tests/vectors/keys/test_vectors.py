@@ -4,12 +4,13 @@ import hashlib
 import io
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import keyring
 import pytest
 
-from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, ErasureReceipt
+from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, ErasureReceipt, Vault
 from hometone_keys.custody import Custodian
 from hometone_keys.disk import Disk
 from hometone_keys.erasure import unseal_intent
@@ -137,11 +138,25 @@ def read_index(inputs, data, _folder):
 def read_key_slots(inputs, data, _folder):
     device_key = bytes.fromhex(inputs["device_key"])
     register = unseal_register(data, device_key=device_key)
-    assert seal_register(register, key_id=data[8:24], device_key=device_key, salt=data[24:56]) == data
     record = register.speakers[0]
+    again = seal_register(register, key_id=data[8:24], device_key=device_key, salt=data[24:56])
+    assert again[5] == 2
+    if data[5] == 1:
+        written = unseal_register(again, device_key=device_key).speakers[0]
+        assert len(written.withdrawal) == 16
+        assert replace(written, withdrawal=None) == record
+    else:
+        assert unseal_register(again, device_key=device_key).speakers == register.speakers
+        assert (again == data) == inputs.get("as_written", True)
     slot = record.slot(SlotKind(inputs["slot"]))
     data_key = open_slot(slot, speaker_id=record.speaker_id, device_key=device_key, secret=inputs["secret"])
-    return {"data_key": data_key.hex(), "name": record.name}
+    return {
+        "data_key": data_key.hex(),
+        "name": record.name,
+        "withdrawal": record.withdrawal and record.withdrawal.hex(),
+        "erase_after_ms": record.erase_after_ms,
+        "is_guest": record.is_guest,
+    }
 
 
 def read_intent(inputs, data, _folder):
@@ -185,6 +200,33 @@ def test_files(vector, tmp_path):
         assert caught.type.__name__ == vector["error"]
     else:
         assert read(vector["inputs"], bytes.fromhex(vector["data"]), tmp_path) == vector["expected"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_whole_vault_of_the_second_implementation(version, tmp_path):
+    """Device key, register, index and artefact as `make_vectors` computes them; the first of them may be of the older version."""
+    data = {vector["name"]: bytes.fromhex(vector["data"]) for vector in FILES}
+    artefact = next(vector for vector in FILES if vector["name"] == "artefact")
+    folder = tmp_path / "vault" / "s-00"
+    folder.mkdir(parents=True)
+    slots = folder.parent / "keyslots"
+    slots.write_bytes(data["key slots, by PIN" if version == 2 else "key slots, version 1"])
+    (folder.parent / f"key-{slots.read_bytes()[8:24].hex()}").write_bytes(data["device key in a file"])
+    (folder / "index").write_bytes(data["index"])
+    (folder / artefact["inputs"]["artefact_id"]).write_bytes(data["artefact"])
+    read = slots.read_bytes()
+    with Vault(tmp_path, device_secret_source=DeviceSecretSource(custody=Custody.FILE)) as vault:
+        entry = vault.speakers()[0]
+        for speaker in (vault.unlock(entry.speaker_id, "２５８０"), vault.unlock_for_work(entry.speaker_id)):
+            assert speaker.read("take", "第一句").hex() == artefact["expected"]["plaintext"]
+        assert slots.read_bytes() == read  # reading changes nothing
+        secrets = vault.withdrawal_secrets()
+        assert (slots.read_bytes() == read) == (version == 2)
+    assert secrets.keys() == {entry.speaker_id}
+    assert slots.read_bytes()[5] == 2
+    with Vault(tmp_path, device_secret_source=DeviceSecretSource(custody=Custody.FILE)) as vault:
+        assert vault.withdrawal_secret(entry.speaker_id) == secrets[entry.speaker_id]
+        assert vault.unlock(entry.speaker_id, "2580").read("take", "第一句").hex() == artefact["expected"]["plaintext"]
 
 
 @pytest.mark.parametrize("vector", RECEIPTS, ids=by_name)
