@@ -1,8 +1,7 @@
 """The one-time code by which a laptop finds its coordinator and joins (docs/formats.md, "Invitation code").
 
 `HT1` and groups of five Crockford base32 symbols, to be read out, typed or scanned. It holds the address, a fingerprint of the
-coordinator's key and the one-time token, packed as one number in mixed radix, so that no bit is spent on lengths. Two check symbols, a sum
-weighted by position modulo the prime 1021, catch every single wrong symbol and every two symbols that changed places. The certificate
+coordinator's key and the one-time token, packed as one number in mixed radix, so that no bit is spent on lengths. The certificate
 authority needs no fingerprint of its own: the descriptor names it, and is signed with the key.
 
 A code is a secret until it is used: it never goes to a log.
@@ -10,24 +9,18 @@ A code is a secret until it is used: it never goes to a log.
 
 import hashlib
 import ipaddress
-import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 from hometone_shared.errors import ProtocolError
 from hometone_shared.records.coordinator import checked_address
+from hometone_shared.spoken_code import SpokenCode
 
 PREFIX: Final = "HT1"
 TOKEN_BYTES: Final = 10
 FINGERPRINT_BYTES: Final = 16
-_SYMBOLS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: without I, L, O, U
-_READ_AS: Final = str.maketrans("ILO", "110")
-_GAPS: Final = re.compile(r"[\s\u2010-\u2015\u2212_.,-]+")
-_GROUP: Final = 5
-_CHECK_MODULUS: Final = 1021
 _NAME_SYMBOLS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-."
-_LONGEST_CODE: Final = 400
+_CODE: Final = SpokenCode(PREFIX, "invitation code")
 _IPV4, _IPV6, _NAME = range(3)
 
 
@@ -66,19 +59,13 @@ class Invitation:
 
     def to_text(self) -> str:
         """The code, in small groups."""
-        symbols = self._symbols()
-        groups = [symbols[at : at + _GROUP] for at in range(0, len(symbols), _GROUP)]
-        return "-".join((PREFIX, *groups))
+        return _CODE.write(self._number())
 
-    def _symbols(self) -> str:
+    def _number(self) -> int:
         number = _number_of(self.address)
         for data in (self.coordinator_key_sha256, self.token):
             number = (number << 8 * len(data)) | int.from_bytes(data, "big")
-        symbols = ""
-        while number:
-            number, value = divmod(number, 32)
-            symbols = _SYMBOLS[value] + symbols
-        return symbols + _check_symbols(symbols)
+        return number
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -87,13 +74,7 @@ class Invitation:
         Raises:
             ProtocolError: It is not a code, or holds a mistake.
         """
-        symbols = _normalised(text)
-        body, check = symbols[:-2], symbols[-2:]
-        if not body or check != _check_symbols(body):
-            raise ProtocolError("the invitation code has a mistake", hint="compare it with the original, group by group")
-        number = 0
-        for symbol in body:
-            number = number * 32 + _SYMBOLS.index(symbol)
+        number = whole = _CODE.read(text)
         number, token = divmod(number, 1 << 8 * TOKEN_BYTES)
         number, key_sha256 = divmod(number, 1 << 8 * FINGERPRINT_BYTES)
         invitation = cls(
@@ -101,36 +82,13 @@ class Invitation:
             coordinator_key_sha256=key_sha256.to_bytes(FINGERPRINT_BYTES, "big"),
             token=token.to_bytes(TOKEN_BYTES, "big"),
         )
-        if invitation._symbols() != symbols:
+        if invitation._number() != whole:
             raise _unreadable()
         return invitation
 
 
 def _unreadable() -> ProtocolError:
     return ProtocolError("the invitation code cannot be read", hint="ask the coordinator for a new one")
-
-
-def _normalised(text: str) -> str:
-    if len(text) > _LONGEST_CODE * 2:
-        raise ProtocolError("this is too long for an invitation code", hint="a code begins with HT1")
-    code = _GAPS.sub("", unicodedata.normalize("NFKC", text)).upper().translate(_READ_AS)
-    if not code.startswith(PREFIX):
-        raise ProtocolError("this is not an invitation code", hint="a code begins with HT1")
-    symbols = code.removeprefix(PREFIX)
-    if strange := set(symbols) - set(_SYMBOLS):
-        shown = min(strange)
-        raise ProtocolError(
-            f"an invitation code does not hold the character {shown}"
-            if shown.isprintable()
-            else "an invitation code holds letters and digits only",
-            hint="compare it with the original, group by group",
-        )
-    return symbols
-
-
-def _check_symbols(symbols: str) -> str:
-    total = sum(place * _SYMBOLS.index(symbol) for place, symbol in enumerate(symbols, start=1)) % _CHECK_MODULUS
-    return _SYMBOLS[total >> 5] + _SYMBOLS[total & 31]
 
 
 def _number_of(address: str) -> int:

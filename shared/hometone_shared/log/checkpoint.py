@@ -66,7 +66,7 @@ def verified_note(data: bytes, *, name: str, key: bytes) -> str:
     Raises:
         ProtocolError: It is no note, this key did not sign it, or a signature of this key does not hold.
     """
-    text, signatures = _parts(data)
+    text, signatures = note_parts(data)
     wanted = (name, key_id(name, key))
     found = False
     for signer, blob in signatures:
@@ -82,7 +82,12 @@ def verified_note(data: bytes, *, name: str, key: bytes) -> str:
     return text
 
 
-def _parts(data: bytes) -> tuple[str, list[tuple[str, bytes]]]:
+def note_parts(data: bytes) -> tuple[str, list[tuple[str, bytes]]]:
+    """A note taken apart: the text that is signed, and (name, 4 bytes key id and signature) of each line below it; nothing is verified.
+
+    Raises:
+        ProtocolError: It is no note (C2SP signed-note).
+    """
     unreadable = ProtocolError("a head of the log cannot be read")
     if len(data) > LONGEST_NOTE:
         raise unreadable

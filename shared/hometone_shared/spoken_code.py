@@ -1,0 +1,92 @@
+"""Numbers as codes that people read out, type and scan: Crockford's base32 in groups of five, with two check symbols (docs/formats.md).
+
+The check is a sum weighted by position modulo the prime 1021: it catches every single wrong symbol and every two symbols that changed
+places. What a code says may be a secret: messages of errors never repeat more of it than a character that no code can hold.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from hometone_shared.errors import ProtocolError
+
+SYMBOLS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's: without I, L, O, U."""
+_READ_AS: Final = str.maketrans("ILO", "110")
+_GAPS: Final = re.compile(r"[\s\u2010-\u2015\u2212_.,-]+")
+_GROUP: Final = 5
+_CHECK_MODULUS: Final = 1021
+_LONGEST_TEXT: Final = 800
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenCode:
+    """One kind of code.
+
+    Attributes:
+        prefix: What every code of this kind begins with, such as `HT1`; capital letters and digits, none of them read as another.
+        name: What people call it, such as "invitation code".
+    """
+
+    prefix: str
+    name: str
+
+    def write(self, number: int) -> str:
+        """The code of a whole number above 0, in groups."""
+        symbols = ""
+        while number:
+            number, value = divmod(number, 32)
+            symbols = SYMBOLS[value] + symbols
+        symbols += _check_symbols(symbols)
+        return "-".join((self.prefix, *(symbols[at : at + _GROUP] for at in range(0, len(symbols), _GROUP))))
+
+    def begins(self, text: str) -> bool:
+        """Whether a text begins as a code of this kind does."""
+        return _plain(text).startswith(self.prefix)
+
+    def read(self, text: str) -> int:
+        """The number of a code; small letters, spaces, hyphens, and I, L, O for 1, 1, 0 are forgiven.
+
+        Raises:
+            ProtocolError: It is not a code of this kind, or holds a mistake.
+        """
+        symbols = self._symbols(text)
+        body, check = symbols[:-2], symbols[-2:]
+        if not body or check != _check_symbols(body):
+            raise ProtocolError(f"the {self.name} has a mistake", hint="compare it with the original, group by group")
+        if body.startswith("0"):
+            raise ProtocolError(f"the {self.name} cannot be read", hint="compare it with the original, group by group")
+        number = 0
+        for symbol in body:
+            number = number * 32 + SYMBOLS.index(symbol)
+        return number
+
+    def _symbols(self, text: str) -> str:
+        hint = f"a code begins with {self.prefix}"
+        if len(text) > _LONGEST_TEXT:
+            raise ProtocolError(f"this is too long for {self._one}", hint=hint)
+        code = _plain(text)
+        if not code.startswith(self.prefix):
+            raise ProtocolError(f"this is not {self._one}", hint=hint)
+        symbols = code.removeprefix(self.prefix)
+        if strange := set(symbols) - set(SYMBOLS):
+            shown = min(strange)
+            raise ProtocolError(
+                f"{self._one} does not hold the character {shown}" if shown.isprintable() else f"{self._one} holds letters and digits only",
+                hint="compare it with the original, group by group",
+            )
+        return symbols
+
+    @property
+    def _one(self) -> str:
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
+
+def _plain(text: str) -> str:
+    return _GAPS.sub("", unicodedata.normalize("NFKC", text)).upper().translate(_READ_AS)
+
+
+def _check_symbols(symbols: str) -> str:
+    total = sum(place * SYMBOLS.index(symbol) for place, symbol in enumerate(symbols, start=1)) % _CHECK_MODULUS
+    return SYMBOLS[total >> 5] + SYMBOLS[total & 31]
