@@ -76,15 +76,22 @@ def register(app: typer.Typer) -> None:
         with LogStore.open(home) as log:
             kept = Releases.open(home, log)
             restored = kept.restore(restore).number if restore is not None else None
-            chain = kept.chain().releases
+            chain, withdrawn = kept.chain().releases, kept.withdrawn()
         table = Table(box=None, pad_edge=False)
         for key in ("column-release", "column-when", "column-run", "column-round", "column-dimension"):
             table.add_column(terminal.words(key))
         for release in chain:
             back = "" if release.restores is None else f" = {release.restores}"
-            row = (f"{release.number}{back}", when(release.created), release.run[:8], str(release.round_number), str(release.dimension))
+            gone = f" ({terminal.words('release-withdrawn')})" if release.number in withdrawn else ""
+            row = (
+                f"{release.number}{back}{gone}",
+                when(release.created),
+                release.run[:8],
+                str(release.round_number),
+                str(release.dimension),
+            )
             table.add_row(*row)
-        values = {"releases": [release.to_document() for release in chain], "restored": restored}
+        values = {"releases": [release.to_document() for release in chain], "restored": restored, "withdrawn": sorted(withdrawn)}
         terminal.answer("releases", values, table=table)
 
     @app.command(name="devices", epilog=DEVICES_EPILOG)

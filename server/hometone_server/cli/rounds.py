@@ -117,7 +117,7 @@ def register(app: typer.Typer) -> None:
             run = secrets.token_hex(8)
             journal.add_campaign(run, order)
         try:
-            flower_run = _start(home, run)
+            flower_run = start(home, run)
         except HometoneError as not_started:
             journal.set_state(run, CampaignState.FAILED, told=not_started.message)  # nothing runs it; it can be resumed
             raise
@@ -126,7 +126,7 @@ def register(app: typer.Typer) -> None:
             return
         terminal.say("ordered", run=run)
         try:
-            campaign = _follow(session, journal, run, flower_run)
+            campaign = follow(session, journal, run, flower_run)
         except KeyboardInterrupt:
             terminal.hint(terminal.words("goes-on", run=run))
             raise
@@ -134,7 +134,7 @@ def register(app: typer.Typer) -> None:
             "run": run,
             "state": campaign.state.value,
             "told": campaign.told,
-            "attempts": [_plain(each) for each in journal.attempts(run)],
+            "attempts": [attempt_record(each) for each in journal.attempts(run)],
         }
         if campaign.state is not CampaignState.FINISHED:
             error = FederationError(
@@ -168,7 +168,7 @@ def register(app: typer.Typer) -> None:
             "campaigns": [
                 {"run": each.run, "purpose": each.order.purpose.value, "state": each.state.value, "told": each.told} for each in campaigns
             ],
-            "attempts": [_plain(each) for each in attempts],
+            "attempts": [attempt_record(each) for each in attempts],
             "balance": _last(journal, RoundPurpose.BALANCE),
             "evaluation": _last(journal, RoundPurpose.EVALUATION),
         }
@@ -232,19 +232,21 @@ def _order(
         colluders=colluders,
         minimum_cohort=minimum,
         weights_permille=newest_weights(journal) if weights else {},
+        reserved_replays=replays if purpose is RoundPurpose.MODEL else 0,
         base_sha256=model.base_sha256,
         basis_sha256=model.basis_sha256,
         **{**extra, **({"clip_norm": norms[purpose]} if purpose in norms else {})},
     )
 
 
-def _start(home: CoordinatorHome, run: str) -> int:
+def start(home: CoordinatorHome, run: str) -> int:
+    """Let the coordinator work through a campaign of the journal; Flower's number of the run."""
     from hometone_server.flower.runs import start_run
 
     return start_run(home, {"campaign": run})
 
 
-def _follow(session: Session, journal: Journal, run: str, flower_run: int) -> Campaign:
+def follow(session: Session, journal: Journal, run: str, flower_run: int) -> Campaign:
     """Show what happens until the campaign has ended, also when what runs it dies."""
     from hometone_server.flower.runs import run_state
 
@@ -279,7 +281,8 @@ def _last(journal: Journal, purpose: RoundPurpose) -> dict[str, Any] | None:
     return found[-1] if found else None
 
 
-def _plain(attempt: Attempt) -> dict[str, Any]:
+def attempt_record(attempt: Attempt) -> dict[str, Any]:
+    """Plain JSON of an attempt."""
     return {
         "run": attempt.run,
         "round": attempt.round_number,

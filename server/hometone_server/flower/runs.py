@@ -142,6 +142,17 @@ def register_node(home: CoordinatorHome, public_key: bytes) -> int:
         return int(call(client.RegisterNode, request, what="the laptop cannot be registered", hints=hints).node_id)
 
 
+def connected_nodes(home: CoordinatorHome) -> int:
+    """How many laptops are connected now.
+
+    Raises:
+        FederationError: The SuperLink does not answer.
+    """
+    with control_client(FlowerFolder(home)) as client:
+        nodes = call(client.ListNodes, ListNodesRequest(), what="the laptops cannot be counted").nodes_info
+        return sum(node.status == NodeStatus.ONLINE for node in nodes)
+
+
 def unregister_node(home: CoordinatorHome, public_key: bytes) -> None:
     """Let a laptop's node key connect no more, ever; a key that is not registered is left as it is.
 

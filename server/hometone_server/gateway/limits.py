@@ -1,4 +1,4 @@
-"""What keeps a laptop, or something that looks like one, from asking too much: small bodies that come quickly, and few attempts to join.
+"""What keeps a laptop, or something that looks like one, from asking too much: small bodies that come quickly, and few attempts.
 
 What it may see: a peer's address, in memory, for a minute. What it must never do: write one down.
 """
@@ -17,6 +17,11 @@ from hometone_shared.errors import ProtocolError
 LONGEST_BODY: Final = 16 * 1024
 BODY_TIMEOUT_S: Final = 10.0
 _MOST_PEERS: Final = 10_000
+
+
+def peer_of(request: Request) -> str:
+    """Who asks, for counting."""
+    return request.client.host if request.client else ""
 
 
 async def bounded_body(request: Request) -> bytes:

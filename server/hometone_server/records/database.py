@@ -4,6 +4,7 @@ What it may see: the coordinator's key, to sign the head of the empty log. What 
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,17 +18,32 @@ from hometone_shared.log.merkle import EMPTY_ROOT
 from hometone_shared.records.signing import Envelope
 
 BUSY_TIMEOUT_S: Final = 60.0
-_SCHEMA: Final = """
+_SCHEMAS: Final = (
+    """
 CREATE TABLE entries (position INTEGER PRIMARY KEY, kind TEXT NOT NULL, digest TEXT NOT NULL, envelope BLOB NOT NULL UNIQUE) STRICT;
 CREATE INDEX entries_by_kind ON entries (kind, position);
 CREATE INDEX entries_by_digest ON entries (digest, position);
 CREATE TABLE subtrees (level INTEGER, position INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), note BLOB NOT NULL) STRICT;
 CREATE TABLE nodes (device TEXT PRIMARY KEY, node_key BLOB NOT NULL, sealing_key BLOB NOT NULL) STRICT;
-CREATE TABLE invitations (token_sha256 TEXT PRIMARY KEY, expires_s INTEGER NOT NULL, device TEXT) STRICT;
-PRAGMA user_version = 1;
-"""
-_VERSION: Final = 1
+CREATE TABLE invitations (token_sha256 TEXT PRIMARY KEY, expires_s INTEGER NOT NULL, device TEXT) STRICT
+""",
+    """
+CREATE TABLE speakers (pseudonym TEXT PRIMARY KEY, device TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE registrations (pseudonym TEXT PRIMARY KEY, position INTEGER NOT NULL, registered_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE tombstones (digest TEXT PRIMARY KEY, pseudonym TEXT NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL,
+    UNIQUE (pseudonym, sequence)) STRICT, WITHOUT ROWID;
+CREATE TABLE receipts (tombstone TEXT, device TEXT, role TEXT NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY (tombstone, device)) STRICT, WITHOUT ROWID;
+CREATE TABLE unscrubbed (tombstone TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE cosignatures (name TEXT, key_id BLOB, size INTEGER NOT NULL, line TEXT NOT NULL,
+    PRIMARY KEY (name, key_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE witnesses (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID
+""",
+)
+"""What makes each version from the one before; the first makes version 1. Of all these tables `speakers` alone is not public."""
+_VERSION: Final = len(_SCHEMAS)
+_SCRUB_WAIT_S: Final = 0.05
 
 
 @contextmanager
@@ -59,24 +75,51 @@ def connected(path: Path) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, *, key: Ed25519PrivateKey) -> None:
-    """Make the tables and sign the head of the empty log, unless that was done before.
+    """Make the tables and sign the head of the empty log, or bring older tables up to this version; in one transaction.
 
     Raises:
         DamagedVaultError: A newer version made the tables.
     """
     version = _version(connection)
-    if version == 0:
-        connection.execute("BEGIN IMMEDIATE")
-        if _version(connection) == 0:  # no other process was faster
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            head = Checkpoint(origin=log_origin(key.public_key().public_bytes_raw()), size=0, root=EMPTY_ROOT)
-            connection.execute("INSERT INTO head (one, note) VALUES (1, ?)", (head.signed(key),))
-        connection.execute("COMMIT")
-    elif version > _VERSION:
+    if version > _VERSION:
         raise DamagedVaultError(
             "the coordinator's records were written by a newer Hometone", hint="install the newer version on this machine"
         )
+    if version == _VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    version = _version(connection)  # another process may have been faster
+    for schema in _SCHEMAS[version:]:
+        for statement in schema.split(";"):
+            connection.execute(statement)
+    if version == 0:
+        head = Checkpoint(origin=log_origin(key.public_key().public_bytes_raw()), size=0, root=EMPTY_ROOT)
+        connection.execute("INSERT INTO head (one, note) VALUES (1, ?)", (head.signed(key),))
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+
+
+def scrub(path: Path, *, patience_s: float) -> bool:
+    """Empty the write-ahead log, where what was removed still stands; whoever reads meanwhile holds it up.
+
+    Args:
+        path: The database's file.
+        patience_s: How long to try again.
+
+    Returns:
+        Whether nothing is left; otherwise a reader did not end in time.
+    """
+    connection = connected(path)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {round(_SCRUB_WAIT_S * 1000)}")
+        until = time.monotonic() + patience_s
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_SCRUB_WAIT_S)
+    finally:
+        connection.close()
+    return True
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -1,9 +1,9 @@
 """Releases of the shared model: their records in the log, their vectors as files named by their hash.
 
 A vector is on the disk, whole, before the log speaks of it; a file that no release names (a process was killed in between) is in nobody's
-way and is used when the same vector comes again. Releases are never removed: voices made on an older one go on using it. What it may see:
-sums that have been decoded and are public from then on. What it must never do: keep a vector that holds NaN or infinity, or one of
-another length.
+way and is used when the same vector comes again. Records of releases are never removed, and vectors only when a replay has withdrawn them
+(docs/withdrawal.md, section 6). What it may see: sums that have been decoded and are public from then on. What it must never do: keep a
+vector that holds NaN or infinity, or one of another length, or give out a withdrawn one.
 """
 
 import hashlib
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from hometone_server.home import CoordinatorHome, write_private
 from hometone_server.records.store import LogStore, Writing
-from hometone_shared.errors import DamagedVaultError, ProtocolError, UsageError
-from hometone_shared.records.release import KIND, NOTHING_SHA256, Release, ReleaseChain
+from hometone_shared.errors import DamagedVaultError, ProtocolError, StorageError, UsageError
+from hometone_shared.records import withdrawn_releases
+from hometone_shared.records.release import KIND, NOTHING_SHA256, Release, ReleaseChain, ReleaseStatus
 from hometone_shared.records.signing import Envelope
+from hometone_shared.records.withdrawn_releases import WithdrawnReleases
 
 _NO_RUN: Final = "0" * 16
 
@@ -49,12 +51,17 @@ class Releases:
         return ReleaseChain.from_entries(self._log.of_kind(KIND), self._log.key)
 
     def newest(self) -> Release:
-        """The newest release.
+        """The newest current release: what a replay has made on its way does not count.
 
         Raises:
             UsageError: There is none yet.
         """
-        return self._existing(-1)
+        return self.chain().newest_current or self._missing()
+
+    def withdrawn(self) -> frozenset[int]:
+        """Numbers of the releases that replays have withdrawn."""
+        found = self._log.of_kind(withdrawn_releases.KIND)
+        return frozenset(number for each in found for number in WithdrawnReleases.from_envelope(each, key=self._log.key).releases)
 
     def release(self, number: int) -> Release:
         """A release.
@@ -89,10 +96,12 @@ class Releases:
         """The coordinates of a release: float32, little-endian, [d].
 
         Raises:
-            UsageError: There is no such release.
+            UsageError: There is no such release, or it was withdrawn.
             DamagedVaultError: The file is not the one that was released.
         """
         release = self.release(number)
+        if number in self.withdrawn():
+            raise UsageError("this release of the shared model was withdrawn", hint="the log says which one replaces it")
         try:
             data = (self._folder / release.vector_sha256).read_bytes()
             release.check_vector(data)
@@ -118,6 +127,7 @@ class Releases:
         plan_sha256: str = NOTHING_SHA256,
         run: str = _NO_RUN,
         round_number: int = 0,
+        status: ReleaseStatus = ReleaseStatus.CURRENT,
     ) -> Release:
         """Make a release, durably. The same plan once more gives the release it made before.
 
@@ -128,6 +138,7 @@ class Releases:
             plan_sha256: Digest of the plan whose round this is; zeros for the first release.
             run: The campaign.
             round_number: The round in it; 0 without a plan.
+            status: Whether it is what the shared model is now, or a replay is on its way over it.
 
         Raises:
             ProtocolError: A field is not what it should be, or the vector is not finite.
@@ -156,14 +167,20 @@ class Releases:
                     run=run,
                     round_number=round_number,
                     created=int(self._clock()),
+                    status=status,
                 ),
             )
 
-    def restore(self, number: int) -> Release:
+    def restore(self, number: int, *, run: str | None = None, status: ReleaseStatus = ReleaseStatus.CURRENT) -> Release:
         """Go back to an older release, by a new one with the same vector.
 
+        Args:
+            number: Of the older one.
+            run: The campaign that goes back; that of the older one if not given.
+            status: As in `publish`.
+
         Raises:
-            UsageError: There is no such release, or it is the newest.
+            UsageError: There is no such release, it was withdrawn, or it is the newest.
             DamagedVaultError: Its vector is not the one that was released.
         """
         self.vector(number)
@@ -182,12 +199,34 @@ class Releases:
                     dimension=old.dimension,
                     vector_sha256=old.vector_sha256,
                     plan_sha256=NOTHING_SHA256,
-                    run=old.run,
+                    run=old.run if run is None else run,
                     round_number=0,
                     created=int(self._clock()),
                     restores=number,
+                    status=status,
                 ),
             )
+
+    def drop_withdrawn(self) -> int:
+        """Remove the vectors of withdrawn releases, and files that no release names; whoever calls holds the lock of campaigns.
+
+        A vector that a living release has, too, stays.
+
+        Returns:
+            How many files.
+
+        Raises:
+            StorageError: The disk refuses; what is left goes the next time.
+        """
+        withdrawn = self.withdrawn()
+        kept = {release.vector_sha256 for release in self.chain().releases if release.number not in withdrawn}
+        try:
+            left = [path for path in self._folder.iterdir() if path.name not in kept]
+            for path in left:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError("a withdrawn release cannot be removed", hint="check the permissions of the folder") from error
+        return len(left)
 
     def _chain_of(self, change: Writing) -> ReleaseChain:
         return ReleaseChain.from_entries(change.of_kind(KIND), self._log.key)

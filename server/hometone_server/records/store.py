@@ -7,8 +7,9 @@
 4. Several processes may use it at once. Readers never wait; writers wait for each other.
 
 What it may see: the coordinator's signing key. What it must never do: change or remove an entry, or sign a head over anything but what is
-stored. The tables `invitations` and `nodes` (of the modules `invitations` and `devices`) share the file, so that using an invitation up
-and the entry of its device are one transaction; `secure_delete` leaves nothing of what is removed from them.
+stored. The tables of the modules `invitations`, `devices`, `withdrawals` and `cosignatures` share the file, so that using an invitation up
+and the entry of its device, or a tombstone and the removal of what it is about, are one transaction. `secure_delete` and `scrub` leave
+nothing of what is removed from them.
 """
 
 import sqlite3
@@ -22,7 +23,7 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hometone_server.home import CoordinatorHome
-from hometone_server.records.database import StoredSubtrees, connected, database_refusals, entries_of_kind, prepare, size_of
+from hometone_server.records.database import StoredSubtrees, connected, database_refusals, entries_of_kind, prepare, scrub, size_of
 from hometone_shared.errors import DamagedVaultError, ProtocolError
 from hometone_shared.log.checkpoint import Checkpoint, log_origin
 from hometone_shared.log.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash, root_at
@@ -51,6 +52,10 @@ class Writing:
     def execute(self, statement: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """A statement on one of the tables that are not the log."""
         return self._connection.execute(statement, values)
+
+    def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """Rows as this change sees them."""
+        return self._connection.execute(statement, values).fetchall()
 
     def of_kind(self, kind: str) -> list[Envelope]:
         """All entries of a type, in order, those of this change too."""
@@ -182,6 +187,16 @@ class LogStore:
             note: bytes = connection.execute("SELECT note FROM head").fetchone()[0]
         return note
 
+    def signed(self, head: Checkpoint) -> bytes:
+        """An older head of this log, signed again; Ed25519 gives the same signature every time.
+
+        Raises:
+            ProtocolError: It never was a head of this log.
+        """
+        if head.origin != log_origin(self.key) or self.root_at(head.size) != head.root:
+            raise ProtocolError("this is no head of the log")
+        return head.signed(self._key)
+
     def checkpoint(self) -> Checkpoint:
         """The newest head, verified."""
         return Checkpoint.from_note(self.head(), origin=log_origin(self.key), key=self.key)
@@ -285,6 +300,18 @@ class LogStore:
         """Rows of one of the tables that are not the log."""
         with self._reading() as connection:
             return connection.execute(statement, values).fetchall()
+
+    def scrub(self, *, patience_s: float) -> bool:
+        """Take what was removed out of the files, too; to be called after a row about somebody was removed.
+
+        Args:
+            patience_s: How long to wait for other processes that are reading.
+
+        Returns:
+            Whether nothing is left.
+        """
+        with database_refusals():
+            return scrub(self._path, patience_s=patience_s)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -10,10 +10,13 @@ For every round that is not finished yet:
 4. Hand the decoded sum to `outcomes`, which keeps the result and for the purpose `model` appends a release to the log. The release names
    the plan's digest, so a process that is killed after this and before the journal knows is recognised at the next start.
 5. Stop when a person says so, when all rounds are done, or when a round has failed as often as the order allows.
+
+A replay is a campaign, too: before its first round it goes back, after its last one it withdraws what it replaces (`replay`).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import filelock
@@ -25,11 +28,31 @@ from hometone_server.records.store import LogStore
 from hometone_server.rounds.driver import Exchange, Figures, RefusedError, RoundDriver, Times, require_cohort
 from hometone_server.rounds.journal import Campaign, CampaignState, Journal
 from hometone_server.rounds.outcomes import Outcome, Outcomes
+from hometone_server.rounds.replay import Replay
+from hometone_server.withdrawal.taking import Withdrawals
 from hometone_shared.errors import FederationError, HometoneError
-from hometone_shared.records.plan import RoundPlan
-from hometone_shared.records.release import Release
+from hometone_shared.records.plan import NO_PLAN, RoundPlan, RoundPurpose
+from hometone_shared.records.release import Release, ReleaseStatus
 
 _INTERRUPTED: Final = "interrupted"
+
+
+@contextmanager
+def only_campaign(home: CoordinatorHome) -> Iterator[None]:
+    """Hold the lock of campaigns for a block.
+
+    Raises:
+        FederationError: Another process works on campaigns.
+    """
+    lock = filelock.FileLock(home.rounds_db.with_suffix(".lock"), timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise FederationError("another campaign is running", hint="wait for it, or stop it: hometone-coordinator round --stop") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class CampaignRunner:
@@ -60,6 +83,7 @@ class CampaignRunner:
         self._log = log
         self._releases = Releases.open(home, log)
         self._outcomes = Outcomes(journal=journal, releases=self._releases)
+        self._replay = Replay(log=log, releases=self._releases, withdrawals=Withdrawals.open(home, log))
         self._bundle_sha256 = bundle_sha256
         self._clock = clock
         self._told = told
@@ -71,14 +95,8 @@ class CampaignRunner:
             FederationError: A round failed too often, or another process works on campaigns; all that was finished is kept.
             UsageError: There is no such campaign.
         """
-        lock = filelock.FileLock(self._home.rounds_db.with_suffix(".lock"), timeout=0)
-        try:
-            with lock:
-                self._run(self._journal.campaign(run), exchange)
-        except filelock.Timeout as error:
-            raise FederationError(
-                "another campaign is running", hint="wait for it, or stop it: hometone-coordinator round --stop"
-            ) from error
+        with only_campaign(self._home):
+            self._run(self._journal.campaign(run), exchange)
 
     def _run(self, campaign: Campaign, exchange: Exchange) -> None:
         if campaign.state in {CampaignState.FINISHED, CampaignState.STOPPED}:
@@ -86,12 +104,16 @@ class CampaignRunner:
         self._end_what_was_left(campaign)
         self._journal.set_state(campaign.run, CampaignState.RUNNING)
         try:
+            if campaign.order.replay is not None:
+                self._replay.begin(campaign.run, campaign.order.replay)
             for round_number in range(1, campaign.order.rounds + 1):
                 if self._is_finished(campaign.run, round_number):
                     continue
                 self._round(campaign, round_number, exchange)
                 if self._journal.campaign(campaign.run).state is CampaignState.STOPPED:
                     return
+            if campaign.order.replay is not None:
+                self._journal.tell(campaign.run, self._replay.conclude(campaign.run, campaign.order.replay))
         except HometoneError as error:
             self._journal.set_state(campaign.run, CampaignState.FAILED, told=error.message)
             raise
@@ -117,7 +139,7 @@ class CampaignRunner:
             self._journal.end_attempt(key, finished=True, figures={**each.figures, **settled.record})
 
     def _round(self, campaign: Campaign, round_number: int, exchange: Exchange) -> None:
-        order = campaign.order
+        order = campaign.order.of_round(round_number)
         for tries_left in reversed(range(order.attempts)):
             try:
                 require_cohort(exchange, least=order.minimum_cohort, gather_s=order.gather_s)  # (1)
@@ -166,8 +188,10 @@ class CampaignRunner:
         self._told(f"round {key[1]}, attempt {key[2]}: {stage}")
 
     def _plan(self, campaign: Campaign, round_number: int, attempt: int) -> RoundPlan:
-        order = campaign.order
-        newest: Release = self._releases.newest()
+        order, replay = campaign.order.of_round(round_number), campaign.order.replay
+        start = self._releases.newest() if replay is None else self._replay.newest(campaign.run)
+        if order.purpose is RoundPurpose.EVALUATION:
+            self._check_comparable(start)
         head = self._log.checkpoint()
         now = int(self._clock())
         return RoundPlan(
@@ -177,8 +201,8 @@ class CampaignRunner:
             purpose=order.purpose,
             base_sha256=order.base_sha256,
             basis_sha256=order.basis_sha256,
-            release=newest.number,
-            release_sha256=self._releases.digest(newest.number),
+            release=start.number,
+            release_sha256=self._releases.digest(start.number),
             dimension=order.dimension,
             clip_norm=order.clip_norm,
             noise_multiplier=order.noise_multiplier,
@@ -191,4 +215,16 @@ class CampaignRunner:
             log_size=head.size,
             log_root=head.root.hex(),
             bundle_sha256=self._bundle_sha256,
+            repeats=NO_PLAN if replay is None else replay.rounds[round_number - 1].plan_sha256,
+            reserved_replays=order.reserved_replays,
         )
+
+    def _check_comparable(self, judged: Release) -> None:
+        """An evaluation compares a release with the one of the number before; that must be here, and on the same way."""
+        before = self._releases.release(max(judged.number - 1, 0))
+        is_of_another_replay = before.status is ReleaseStatus.PROVISIONAL and before.run != judged.run
+        if before.number in self._releases.withdrawn() or is_of_another_replay:
+            raise FederationError(
+                "the release before the newest one was withdrawn, so that there is nothing to compare with",
+                hint="order a round of the purpose model first",
+            )

@@ -126,6 +126,11 @@ class Journal:
                 (run, int(self._clock()), json.dumps(order.to_record()), CampaignState.ORDERED.value),
             )
 
+    def change_order(self, run: str, order: Order) -> None:
+        """Order something else for the rounds that are not done yet, such as fewer laptops."""
+        with _wrapped():
+            self._db.execute("UPDATE campaigns SET order_json = ? WHERE run = ?", (json.dumps(order.to_record()), run))
+
     def set_state(self, run: str, state: CampaignState, *, told: str = "") -> None:
         """Change how far a campaign is."""
         with _wrapped():

@@ -1,6 +1,7 @@
 """What becomes of a decoded sum, by purpose.
 
-* `model`: the mean of the contributions is added to the newest release; the result is the next release, in the log.
+* `model`: the mean of the contributions is added to the plan's release; the result is the next release, in the log. Those that a replay
+  makes on its way are provisional.
 * `balance`: a noised histogram of groups, kept with its intervals; weights of later rounds follow from it.
 * `evaluation`: noised means of error and likeness by group, kept; if the newest release made things worse beyond doubt, the one before
   is brought back, if that was ordered.
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hometone_server.records.releases import Releases
 from hometone_server.rounds.journal import Campaign, Journal
@@ -21,6 +23,7 @@ from hometone_shared.privacy.clipping import decode
 from hometone_shared.privacy.evaluation import evaluation_report
 from hometone_shared.privacy.groups import histogram, weights
 from hometone_shared.records.plan import SCALE, RoundPlan, RoundPurpose
+from hometone_shared.records.release import ReleaseStatus
 from hometone_shared.secagg.aggregator import Total
 
 
@@ -80,23 +83,40 @@ class Outcomes:
         return Outcome(told=told, record={**outcome.record, "restored": restored.number})
 
     def _released(self, campaign: Campaign, plan: RoundPlan, plan_sha256: str, mean: np.ndarray, noise_std: float) -> Outcome:
-        before = self._releases.coordinates(plan.release)
-        after = np.zeros(max(before.size, mean.size), dtype=np.float64)
-        after[: before.size] = before
-        after[: mean.size] += campaign.order.step * mean
+        order = campaign.order
+        is_on_the_way = order.replay is not None and plan.round_number < order.rounds
+        after = moved(self._releases.coordinates(plan.release), mean, step=order.of_round(plan.round_number).step)
         release = self._releases.publish(
-            after.astype(np.float32),
+            after,
             base_sha256=plan.base_sha256,
             basis_sha256=plan.basis_sha256,
             plan_sha256=plan_sha256,
             run=plan.run,
             round_number=plan.round_number,
+            status=ReleaseStatus.PROVISIONAL if is_on_the_way else ReleaseStatus.CURRENT,
         )
         norm, noise = float(np.linalg.norm(mean)), noise_std * math.sqrt(mean.size)
         return Outcome(
             told=f"release {release.number}: the mean has a norm of {norm:.3f}, of which {noise:.3f} is noise",
             record={"release": release.number, "mean_norm": norm, "noise_norm": noise, "dimension": int(mean.size)},
         )
+
+
+def moved(before: NDArray[np.float32], mean: NDArray[np.float64], *, step: float) -> NDArray[np.float32]:
+    """The shared model one round later.
+
+    Args:
+        before: float32 [d0].
+        mean: Decoded mean of the contributions, float64 [d]; d may be more or less than d0.
+        step: Share of it that is added.
+
+    Returns:
+        float32 [max(d0, d)].
+    """
+    after = np.zeros(max(before.size, mean.size), dtype=np.float64)
+    after[: before.size] = before
+    after[: mean.size] += step * mean
+    return after.astype(np.float32)
 
 
 def _evaluated(plan: RoundPlan, decoded: np.ndarray, noise_std: float) -> Outcome:

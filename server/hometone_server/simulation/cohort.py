@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hometone_shared.errors import ProtocolError
 from hometone_shared.messages import Body
 from hometone_shared.privacy.clipping import encode
-from hometone_shared.privacy.noise import add_noise
+from hometone_shared.privacy.noise import Sampler, add_noise, discrete_gaussian
 from hometone_shared.records.plan import RoundPlan
 from hometone_shared.records.signing import Envelope
 from hometone_shared.secagg.participant import Participant
@@ -30,17 +30,30 @@ class VirtualLaptop:
         signing_key: Its identity.
         leaves_at: The stage whose request it does not answer any more, or nothing.
         noisy: What it added to the sum, uint32 [d], kept for checking the simulation.
+        noise: Draws its noise for a plan: exactly, from the operating system; only tests of exact replay give another.
     """
 
     signing_key: Ed25519PrivateKey
     leaves_at: str = ""
     noisy: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
+    noise: "Callable[[RoundPlan], Sampler]" = lambda _plan: discrete_gaussian
     _round: "tuple[Participant, RoundPlan, str] | None" = None
 
     @property
     def device(self) -> str:
         """Its id."""
         return device_id(self.signing_key.public_key().public_bytes_raw())
+
+    @property
+    def plan(self) -> RoundPlan:
+        """The plan that it was offered last.
+
+        Raises:
+            ProtocolError: It was offered none.
+        """
+        if self._round is None:
+            raise ProtocolError("a virtual laptop was not offered this round")
+        return self._round[1]
 
     def answer(
         self, body: Body, *, coordinator_key: bytes, directory: Mapping[str, bytes], contribution: NDArray[np.float64]
@@ -63,7 +76,7 @@ class VirtualLaptop:
             participant.receive_shares(body.document)
             clipped = encode(contribution, clip_norm=plan.clip_norm)
             variance = plan.noise_variance(len(participant.roster.devices))
-            noisy = add_noise(clipped, variance=variance, plan_digest=digest)
+            noisy = add_noise(clipped, variance=variance, plan_digest=digest, sampler=self.noise(plan))
             self.noisy = noisy.residues
             return Body("mask", {}, participant.mask(noisy).to_bytes())
         if body.kind == "survivors":

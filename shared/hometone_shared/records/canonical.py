@@ -70,6 +70,10 @@ class Fields:
             raise ProtocolError("a document is not an object")
         self._left: Document = dict(document)
 
+    def has(self, name: str) -> bool:
+        """Whether a field is there that need not be."""
+        return name in self._left
+
     def take(self, name: str) -> Any:
         """A field of any type."""
         if name not in self._left:

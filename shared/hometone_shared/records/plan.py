@@ -23,6 +23,9 @@ MOST_AHEAD_S: Final = 5.0
 MOST_BEHIND_S: Final = 300.0
 """How far a laptop's clock may be from the coordinator's (section 8, `clock`): what Flower 1.41 lets in."""
 FULL_WEIGHT: Final = 1000
+MOST_REPLAYS: Final = 100
+NO_PLAN: Final = ""
+"""In the place of the plan that is repeated, where none is."""
 _LATEST: Final = 1 << 40
 
 
@@ -42,6 +45,8 @@ def threshold(devices: int) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPlan:
     """A plan whose fields are within the protocol's own limits; a laptop's limits are stricter. Fields as in docs/protocol.md.
+
+    `repeats` and `reserved_replays` are written only where they say something: plans without them are what they always were.
 
     Raises:
         ProtocolError: A field is outside the limits.
@@ -67,6 +72,8 @@ class RoundPlan:
     log_size: int
     log_root: str
     bundle_sha256: str
+    repeats: str = NO_PLAN
+    reserved_replays: int = 0
 
     def __post_init__(self) -> None:
         """Check the limits by reading what would be written."""
@@ -85,7 +92,13 @@ class RoundPlan:
 
     def to_document(self) -> Document:
         """The fields as they are signed."""
+        said: Document = {}
+        if self.repeats != NO_PLAN:
+            said["repeats"] = self.repeats
+        if self.reserved_replays:
+            said["reserved_replays"] = self.reserved_replays
         return {
+            **said,
             "attempt": self.attempt,
             "base_sha256": self.base_sha256,
             "basis_sha256": self.basis_sha256,
@@ -184,10 +197,14 @@ def _fields_of(document: Document) -> dict[str, Any]:
         "purpose": RoundPurpose(purpose),
         "release": fields.integer("release", low=0, high=1_000_000),
         "release_sha256": fields.hexadecimal("release_sha256"),
+        "repeats": fields.hexadecimal("repeats") if fields.has("repeats") else NO_PLAN,
+        "reserved_replays": fields.integer("reserved_replays", low=1, high=MOST_REPLAYS) if fields.has("reserved_replays") else 0,
         "reply_slot_ms": fields.integer("reply_slot_ms", low=0, high=600_000),
         "round_number": fields.integer("round", low=1, high=1_000_000),
         "run": fields.hexadecimal("run", characters=16),
         "weights_permille": {str(group): int(weight) for group, weight in weights.items()},
     }
     fields.done()
+    if read["repeats"] != NO_PLAN and read["purpose"] is not RoundPurpose.MODEL:
+        raise ProtocolError("only rounds that change the shared model are repeated")
     return read

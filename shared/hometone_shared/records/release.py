@@ -1,12 +1,14 @@
 """Releases of the shared model as records, and the chain that they form (docs/log.md, "Releases").
 
-A release is a vector in the coordinates of the public basis. It is never changed or taken back: going back to an older one is a new
-release that says which it restores.
+A release is a vector in the coordinates of the public basis. Its record is never changed or taken back: going back to an older one is a new
+release that says which it restores. Releases that a replay makes on its way are provisional: rounds may start from them, voices may not
+be made on them; the replay's last one is current (docs/withdrawal.md, section 6).
 """
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,9 +21,15 @@ from hometone_shared.records.signing import Envelope
 KIND: Final = "hometone/release/v1"
 NOTHING_SHA256: Final = "0" * 64
 """In the place of a parent or a plan that there is not."""
-STATUS: Final = "current"
 LARGEST_NUMBER: Final = 1_000_000
 _LATEST: Final = 1 << 40
+
+
+class ReleaseStatus(StrEnum):
+    """What a release is for."""
+
+    CURRENT = "current"
+    PROVISIONAL = "provisional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,7 @@ class Release:
         round_number: Round within it; 0 exactly when there is no plan.
         created: Seconds since 1970.
         restores: Number of the older release whose vector this one brings back, or None.
+        status: Whether voices may be made on it, or a replay is on its way over it.
 
     Raises:
         ProtocolError: A field is outside its limits.
@@ -56,6 +65,7 @@ class Release:
     round_number: int
     created: int
     restores: int | None = None
+    status: ReleaseStatus = ReleaseStatus.CURRENT
 
     def __post_init__(self) -> None:
         """Check the limits by reading what would be written."""
@@ -79,7 +89,7 @@ class Release:
             "restores": self.restores,
             "round": self.round_number,
             "run": self.run,
-            "status": STATUS,
+            "status": self.status.value,
             "vector_sha256": self.vector_sha256,
         }
 
@@ -127,6 +137,11 @@ class ReleaseChain:
     releases: tuple[Release, ...] = ()
     digests: tuple[str, ...] = ()
 
+    @property
+    def newest_current(self) -> Release | None:
+        """The newest release on which voices may be made; None before the first."""
+        return next((release for release in reversed(self.releases) if release.status is ReleaseStatus.CURRENT), None)
+
     @classmethod
     def from_entries(cls, envelopes: Iterable[Envelope], coordinator_key: bytes) -> Self:
         """Read the releases among the entries of a log; entries of other types are passed over.
@@ -166,7 +181,8 @@ def _read(document: Document) -> dict[str, Any]:
     restores = fields.take("restores")
     if restores is not None and (isinstance(restores, bool) or not isinstance(restores, int) or not 0 <= restores < number):
         raise ProtocolError("a release restores one that is not older")
-    if fields.text("status", longest=20) != STATUS:
+    status = fields.text("status", longest=20)
+    if status not in {each.value for each in ReleaseStatus}:
         raise ProtocolError("a release has a status that nobody knows")
     read = {
         "base_sha256": fields.hexadecimal("base_sha256"),
@@ -179,6 +195,7 @@ def _read(document: Document) -> dict[str, Any]:
         "restores": restores,
         "round_number": fields.integer("round", low=0, high=1_000_000),
         "run": fields.hexadecimal("run", characters=16),
+        "status": ReleaseStatus(status),
         "vector_sha256": fields.hexadecimal("vector_sha256"),
     }
     fields.done()

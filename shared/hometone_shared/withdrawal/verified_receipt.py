@@ -6,7 +6,7 @@ What it may see: verified records. What it must never do: call something done th
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hometone_shared.records.receipt import HolderReceipt, Pending, PendingItem, Removed, Role, SharedModelTreatment
+from hometone_shared.records.receipt import HolderReceipt, Pending, PendingItem, Removed, Role, SharedModelTreatment, Treatment
 from hometone_shared.records.tombstone import Tombstone
 
 
@@ -89,14 +89,26 @@ class VerifiedReceipt:
 
     @property
     def pending(self) -> tuple[tuple[Answer, PendingItem], ...]:
-        """Who waits for what; that the coordinator waits for the laptop is over when a laptop's receipt was filed."""
+        """Who waits for what, without what others have settled since.
+
+        The coordinator waits for the laptop until a laptop's receipt was filed; the laptop waits for one lent copy less with every
+        recipient whose receipt was filed, and for the replay until the coordinator says that it was done.
+        """
         laptop_has_answered = any(answer.role is Role.LAPTOP and answer.filed for answer in self.newest)
-        return tuple(
-            (answer, item)
-            for answer in self.newest
-            for item in answer.pending
-            if not (laptop_has_answered and answer.role is Role.COORDINATOR and item.what is Pending.LAPTOP)
-        )
+        copies_gone = sum(answer.role is Role.RECIPIENT and answer.filed for answer in self.newest)
+        is_replayed = any(answer.treatment is not None and answer.treatment.treatment is Treatment.REPLAYED for answer in self.newest)
+        left = []
+        for answer in self.newest:
+            for item in answer.pending:
+                if answer.role is Role.COORDINATOR and item.what is Pending.LAPTOP and laptop_has_answered:
+                    continue
+                if item.what is Pending.REPLAY and is_replayed:
+                    continue
+                if item.what is Pending.LENT_COPIES and copies_gone:
+                    copies_gone -= 1
+                    continue
+                left.append((answer, item))
+        return tuple(left)
 
     @property
     def is_complete(self) -> bool:

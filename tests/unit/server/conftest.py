@@ -85,11 +85,18 @@ class Village:
 
 
 @pytest.fixture
-def make_village(home: CoordinatorHome) -> "object":
+def make_village(home: CoordinatorHome, founded_once: Path, tmp_path: Path) -> "object":
+    """Makes villages; `elsewhere` gives one with a coordinator's folder of its own."""
+    import shutil
+
     made: list[Village] = []
 
-    def make(laptops: int) -> Village:
-        made.append(Village(home, laptops))
+    def make(laptops: int, *, elsewhere: bool = False) -> Village:
+        place = home
+        if elsewhere:
+            place = CoordinatorHome(tmp_path / f"coordinator-{len(made)}")
+            shutil.copytree(founded_once, place.root)
+        made.append(Village(place, laptops))
         return made[-1]
 
     yield make

@@ -190,7 +190,7 @@ def test_files_that_are_no_log(tmp_path, key):
     with pytest.raises(StorageError):
         LogStore(tmp_path, signing_key=key)
     newer = tmp_path / "newer.db"
-    changed(newer, "PRAGMA user_version = 2")
+    changed(newer, "PRAGMA user_version = 3")
     with pytest.raises(DamagedVaultError, match="newer"):
         LogStore(newer, signing_key=key)
 

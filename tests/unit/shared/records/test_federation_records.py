@@ -18,7 +18,7 @@ from hometone_shared.records.coordinator import CoordinatorDescriptor, certifica
 from hometone_shared.records.device import DeviceEntry, DeviceStatus, device_id
 from hometone_shared.records.directory import Directory
 from hometone_shared.records.joining import JoinRequest
-from hometone_shared.records.release import NOTHING_SHA256, Release, ReleaseChain
+from hometone_shared.records.release import NOTHING_SHA256, Release, ReleaseChain, ReleaseStatus
 from hometone_shared.records.signing import Envelope
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -227,6 +227,18 @@ def test_the_chain_begins_at_zero_and_is_the_coordinators():
         ReleaseChain().followed_by(following(FIRST).signed(KEY), RAW)
     with pytest.raises(ProtocolError, match="another key"):
         ReleaseChain().followed_by(FIRST.signed(OTHER), RAW)
+
+
+def test_provisional_releases_are_passed_over():
+    assert ReleaseChain().newest_current is None
+    chain = ReleaseChain().followed_by(FIRST.signed(KEY), RAW)
+    assert chain.newest_current == FIRST
+    provisional = following(FIRST, status="provisional")
+    assert provisional.status is ReleaseStatus.PROVISIONAL
+    assert Release.from_document(provisional.to_document()) == provisional
+    assert provisional.to_document()["status"] == "provisional"
+    longer = chain.followed_by(provisional.signed(KEY), RAW)
+    assert (longer.releases[-1], longer.newest_current) == (provisional, FIRST)
 
 
 @pytest.mark.parametrize(

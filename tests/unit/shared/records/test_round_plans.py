@@ -1,5 +1,7 @@
 """Plans: what is signed comes back, and nothing outside the limits does."""
 
+import hashlib
+import json
 import math
 from dataclasses import replace
 
@@ -144,3 +146,44 @@ def test_the_sum_must_fit():
 def test_an_evaluation_needs_the_release_before_its_own(purpose: RoundPurpose, release: int, needed: tuple[int, ...], before: int) -> None:
     plan = replace(PLAN, purpose=purpose, release=release)
     assert (plan.releases_needed, plan.release_before) == (needed, before)
+
+
+def test_a_plan_that_repeats_another_says_so_and_others_are_written_as_ever():
+    assert not {"repeats", "reserved_replays"} & set(PLAN.to_document())
+    repeating = replace(PLAN, purpose=RoundPurpose.MODEL, repeats="f" * 64, reserved_replays=2)
+    assert {**PLAN.to_document(), "purpose": "model", "repeats": "f" * 64, "reserved_replays": 2} == repeating.to_document()
+    assert RoundPlan.from_envelope(Envelope.from_bytes(repeating.signed(KEY).to_bytes()), key=PUBLIC) == repeating
+    assert RoundPlan.from_document({**PLAN.to_document(), "reserved_replays": 100}).reserved_replays == 100
+
+
+def test_the_digest_of_a_repeating_plan_by_hand():
+    repeating = replace(PLAN, purpose=RoundPurpose.MODEL, clip_norm=0.5, noise_multiplier=2.5, repeats="f" * 64, reserved_replays=2)
+    by_hand = {
+        "attempt": 2, "base_sha256": "a" * 64, "basis_sha256": "b" * 64, "bundle_sha256": "e" * 64, "clip_norm": 0.5, "colluders": 1,
+        "deadline": 20, "dimension": 100, "issued": 10, "log_root": "d" * 64, "log_size": 4, "minimum_cohort": 5, "modulus_bits": 32,
+        "noise_multiplier": 2.5, "purpose": "model", "release": 7, "release_sha256": "c" * 64, "repeats": "f" * 64, "reply_slot_ms": 500,
+        "reserved_replays": 2, "round": 3, "run": "0123456789abcdef", "weights_permille": {"en": 0, "zh": 900},
+    }  # fmt: skip
+    payload = json.dumps(by_hand, sort_keys=True, separators=(",", ":")).encode()
+    encoded = b"DSSEv1 %d %s %d %s" % (len(KIND), KIND.encode(), len(payload), payload)
+    assert repeating.signed(KEY).digest == hashlib.sha256(encoded).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"repeats": ""},
+        {"repeats": "f" * 63},
+        {"repeats": None},
+        {"repeats": "f" * 64, "purpose": "balance"},
+        {"repeats": "f" * 64, "purpose": "evaluation"},
+        {"reserved_replays": 0},
+        {"reserved_replays": -1},
+        {"reserved_replays": 101},
+        {"reserved_replays": True},
+        {"reserved_replays": 1.0},
+    ],
+)
+def test_there_is_one_way_to_write_what_is_repeated(changes):
+    with pytest.raises(ProtocolError):
+        RoundPlan.from_document({**PLAN.to_document(), "purpose": "model", **changes})

@@ -65,6 +65,26 @@ def test_the_coordinator_waits_for_the_laptop_until_it_has_filed(withdrawn):
     assert rebuilt(log, bundle, [receipts[Role.LAPTOP], waiting]).verified().is_complete
 
 
+def test_a_recipient_who_has_answered_settles_one_lent_copy(withdrawn):
+    log, bundle, tombstone, receipts = withdrawn
+    copies = tuple(PendingItem(what=Pending.LENT_COPIES, until=log.now + day) for day in (5, 9))
+    laptop = log.receipt(tombstone, log.laptop, Role.LAPTOP, pending=copies)
+    alone = rebuilt(log, bundle, [laptop, receipts[Role.COORDINATOR]]).verified()
+    assert [item.until for _, item in alone.pending] == [log.now + 5, log.now + 9]
+    one = rebuilt(log, bundle, [laptop, receipts[Role.COORDINATOR], receipts[Role.RECIPIENT]]).verified()
+    assert [item.until for _, item in one.pending] == [log.now + 9]
+    unfiled = rebuilt(log, bundle, [laptop, receipts[Role.COORDINATOR], receipts[Role.RECIPIENT]], filed=False).verified()
+    assert len(unfiled.pending) == 2
+
+
+def test_a_replay_that_the_coordinator_has_done_is_waited_for_by_nobody(withdrawn):
+    log, bundle, tombstone, _ = withdrawn
+    laptop = log.receipt(tombstone, log.laptop, Role.LAPTOP, pending=(PendingItem(what=Pending.REPLAY, until=None),))
+    done = SharedModelTreatment(treatment=Treatment.REPLAYED, rounds=2, epsilon=1.0, delta=1e-6, from_release=1, replaced_by=5)
+    coordinator = log.receipt(tombstone, log.coordinator, Role.COORDINATOR, shared_model=done)
+    assert rebuilt(log, bundle, [laptop, coordinator]).verified().is_complete
+
+
 def test_the_newest_answer_of_a_holder_counts(withdrawn):
     log, bundle, tombstone, receipts = withdrawn
     item = (PendingItem(what=Pending.REPLAY, until=None),)

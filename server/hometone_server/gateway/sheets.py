@@ -1,0 +1,194 @@
+"""The looks of the page for people who withdraw: plain HTML without scripts, large, readable on a telephone and by a screen reader.
+
+Words are in `data/withdraw.json`, English and Chinese. Everything that comes from outside is escaped; the one style sheet is inside the
+page and named by its hash in the content security policy, which allows nothing else.
+
+What it may see: what is shown. What it must never do: load anything from anywhere.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from importlib import resources
+from typing import Final
+
+from starlette.responses import Response
+
+from hometone_shared.command_line import Language
+
+_STYLE: Final = """
+:root { color-scheme: light dark; font-size: 125%; }
+body { font-family: system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; line-height: 1.6; margin: 0; }
+main { max-width: 38rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; }
+h2 { font-size: 1.25rem; }
+li { margin: 0.5rem 0; }
+label, legend { font-weight: 600; }
+textarea, button, .button { font: inherit; box-sizing: border-box; width: 100%; padding: 0.7rem; border: 2px solid; border-radius: 0.5rem; }
+textarea { min-height: 7rem; letter-spacing: 0.04em; }
+button, .button { display: block; min-height: 3.4rem; margin-top: 1rem; text-align: center; text-decoration: none; cursor: pointer; }
+.strong { background: #8c1515; color: #fff; border-color: #8c1515; }
+.plain { background: transparent; color: inherit; }
+.language { width: auto; min-height: 2.8rem; margin: 0 0 0 auto; padding: 0.3rem 1rem; }
+.alert { border: 3px solid #b00020; border-radius: 0.5rem; padding: 0.7rem; font-weight: 600; }
+.choice { display: block; padding: 0.7rem; margin: 0.5rem 0; border: 2px solid; border-radius: 0.5rem; font-weight: 400; }
+.choice input { width: 1.5rem; height: 1.5rem; vertical-align: middle; }
+fieldset { border: 0; padding: 0; margin: 1rem 0; }
+p, li { overflow-wrap: anywhere; }
+:focus-visible { outline: 4px solid #1a66ff; outline-offset: 2px; }
+"""
+_STYLE_SHA256: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_SHA256}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_TAGS: Final = {"en": "en", "zh": "zh-Hans"}
+
+
+@cache
+def _table() -> dict[str, dict[Language, str]]:
+    text = resources.files("hometone_server.gateway").joinpath("data/withdraw.json").read_text(encoding="utf-8")
+    table: dict[str, dict[Language, str]] = json.loads(text)
+    return table
+
+
+def preferred_language(asked: str, accepted: str) -> Language:
+    """The language of the page.
+
+    Args:
+        asked: `?lang=`, which counts if it is one of the two.
+        accepted: The browser's `Accept-Language`: the first of the two that it prefers; English if it names neither.
+    """
+    if asked == "zh":
+        return "zh"
+    parts = [part.strip().partition(";q=") for part in accepted[:1000].split(",")]
+    best: dict[str, float] = {}
+    for tag, _, quality in parts:
+        language = tag.strip().lower().partition("-")[0]
+        best[language] = max(best.get(language, 0.0), _quality(quality))
+    chinese, english = best.get("zh", 0.0), best.get("en", 0.0)
+    if asked == "en" or chinese < english or chinese == 0.0:
+        return "en"
+    return "zh" if chinese > english or _first(parts) == "zh" else "en"
+
+
+def _first(parts: Sequence[tuple[str, str, str]]) -> str:
+    languages = (tag.strip().lower().partition("-")[0] for tag, _, _ in parts)
+    return next(language for language in languages if language in _TAGS)
+
+
+def _quality(text: str) -> float:
+    try:
+        return min(max(float(text), 0.0), 1.0) if text else 1.0
+    except ValueError:
+        return 0.0
+
+
+class Sheet:
+    """One page in one language, written from top to bottom."""
+
+    def __init__(self, language: Language, *, coordinator: str) -> None:
+        """Begin.
+
+        Args:
+            language: Of the words.
+            coordinator: Its name, shown at the top.
+        """
+        self.language: Language = language
+        self._coordinator = coordinator
+        self._parts: list[str] = []
+        self._kept: Mapping[str, str] = {}
+
+    def words(self, key: str, **values: object) -> str:
+        """Words of the table, not escaped."""
+        return _table()[key][self.language].format(**values)
+
+    @property
+    def other(self) -> Language:
+        """The other language."""
+        return "en" if self.language == "zh" else "zh"
+
+    def title(self, key: str) -> None:
+        """The heading."""
+        self._parts.append(f"<h1>{escape(self.words(key))}</h1>")
+
+    def heading(self, key: str) -> None:
+        """A smaller heading."""
+        self._parts.append(f"<h2>{escape(self.words(key))}</h2>")
+
+    def paragraph(self, key: str, **values: object) -> None:
+        """A paragraph."""
+        self._parts.append(f"<p>{escape(self.words(key, **values))}</p>")
+
+    def alert(self, key: str) -> None:
+        """Something that went wrong; a screen reader says it at once."""
+        self._parts.append(f'<p class="alert" role="alert">{escape(self.words(key))}</p>')
+
+    def bullets(self, texts: Sequence[str]) -> None:
+        """A list of texts, not escaped yet."""
+        self._parts.append("<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>")
+
+    def keep(self, **fields: str) -> None:
+        """What goes along when somebody changes the language."""
+        self._kept = fields
+
+    def code_form(self) -> None:
+        """Step 1: the code."""
+        self._parts.append(
+            f'<form method="post" action="?lang={self.language}" autocomplete="off">{_hidden({"step": "preview"})}'
+            f'<p><label for="code">{escape(self.words("code-label"))}</label><br>'
+            f'<textarea id="code" name="code" required maxlength="800" spellcheck="false" autocapitalize="characters" autocorrect="off"'
+            f' autocomplete="off" aria-describedby="help"></textarea></p><p id="help">{escape(self.words("code-help"))}</p>'
+            f'<button class="plain" type="submit">{escape(self.words("go-on"))}</button></form>'
+        )
+
+    def confirm_form(self, code: str, *, may_repeat: bool) -> None:
+        """Step 2: the choice, and the last word."""
+        choice = ""
+        if may_repeat:
+            options = "".join(
+                f'<label class="choice"><input type="radio" name="wish" value="{wish}"{checked}>'
+                f" {escape(self.words(f'wish-{wish}'))}</label>"
+                for wish, checked in (("leave", " checked"), ("replay", ""))
+            )
+            choice = f"<fieldset><legend>{escape(self.words('wish-legend'))}</legend>{options}</fieldset>"
+        self._parts.append(
+            f'<form method="post" action="?lang={self.language}" autocomplete="off">{_hidden({"step": "confirm", "code": code})}{choice}'
+            f'<button class="strong" type="submit">{escape(self.words("confirm"))}</button></form>'
+            f'<p><a class="button plain" href="?lang={self.language}">{escape(self.words("back"))}</a></p>'
+        )
+
+    def download(self, address: str) -> None:
+        """The receipt as a file."""
+        self._parts.append(
+            f'<p><a class="button plain" href="{escape(address)}" download="hometone-receipt.json">{escape(self.words("download"))}</a></p>'
+        )
+
+    def response(self, *, status: int = 200) -> Response:
+        """The page."""
+        switch = (
+            f'<form method="{"post" if self._kept else "get"}" action="?lang={self.other}">'
+            f"{_hidden(self._kept or {'lang': self.other})}"
+            f'<button class="plain language" type="submit" lang="{_TAGS[self.other]}">'
+            f"{escape(self.words('other-language'))}</button></form>"
+        )
+        page = (
+            f'<!DOCTYPE html>\n<html lang="{_TAGS[self.language]}"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
+            f"<title>{escape(self.words('title'))}</title><style>{_STYLE}</style></head>"
+            f"<body><main>{switch}<p>{escape(self._coordinator)}</p>{''.join(self._parts)}</main></body></html>\n"
+        )
+        return Response(page.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS)
+
+
+def _hidden(fields: Mapping[str, str]) -> str:
+    return "".join(f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields.items())
