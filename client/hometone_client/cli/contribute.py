@@ -14,8 +14,10 @@ from hometone_client.federation.ledger import DEFAULT_EPSILON, LARGEST_EPSILON, 
 from hometone_client.federation.willing import stop_contributing
 from hometone_client.speakers.consent import Locale, Purpose, consent_text, give_consent
 from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.withdrawal.delivery import ensure_registered
+from hometone_client.withdrawal.reconciliation import require_not_ended
 from hometone_keys import Vault
-from hometone_shared.errors import ConsentError
+from hometone_shared.errors import ConsentError, FederationError, ProtocolError
 
 CONTRIBUTE_EPILOG = """\b
 Examples:
@@ -67,9 +69,20 @@ def contribute_with(
 def opened_for_stopping(session: Session, vault: Vault, speaker: str, *, pin_file: PinFile) -> Iterator[SpeakerRoom]:
     """Open her things without the PIN if this device may still do that; with it otherwise."""
     entry = vault.find(speaker)
-    unlocked = vault.unlock_for_work(entry.speaker_id) if entry.work_allowed else vault.unlock(entry.speaker_id, session.pin(pin_file))
-    with SpeakerRoom(unlocked) as room:
+    if not entry.work_allowed or entry.is_guest:
+        with session.unlocked(vault, entry, pin_file=pin_file) as room:
+            yield room
+        return
+    with SpeakerRoom(vault.unlock_for_work(entry.speaker_id)) as room:
         yield room
+
+
+def _registered(session: Session, vault: Vault, speaker_id: str) -> tuple[bool, str]:
+    """Whether the coordinator's log knows her now, and why not; the node tries again before every round, and leaves her out until then."""
+    try:
+        return ensure_registered(session.home, vault, speaker_id, purpose=Purpose.FEDERATED), ""
+    except (FederationError, ProtocolError) as error:
+        return False, error.message
 
 
 def register(app: typer.Typer) -> None:
@@ -108,7 +121,8 @@ def register(app: typer.Typer) -> None:
             raise ConsentError("there was no consent, so nothing was stored", hint="nothing more is needed")
         with session.vault() as vault:
             entry = vault.find(speaker)
-            with SpeakerRoom(vault.unlock(entry.speaker_id, session.pin(pin_file))) as room:
+            with session.unlocked(vault, entry, pin_file=pin_file) as room:
+                require_not_ended(session.home, vault, entry.speaker_id, purpose=Purpose.FEDERATED)
                 expires, ledger = contribute_with(room, vault, locale=locale, budget=budget, now=dt.datetime.now(dt.UTC))
                 values = {
                     "speaker": room.name,
@@ -117,8 +131,11 @@ def register(app: typer.Typer) -> None:
                     "takes": len(room.take_names()),
                     **_account(ledger),
                 }
+            values["registered"], why_not = _registered(session, vault, entry.speaker_id)
         bound = ledger.budget.epsilon if ledger.budget else 0.0
         lines = [terminal.words("contributes", name=values["speaker"], bound=f"{bound:g}", date=expires.date().isoformat())]
+        if why_not:
+            lines.append(terminal.words("not-registered-yet", why=why_not))
         terminal.answer("contribute", values, lines=lines)
         terminal.hint(terminal.words("contributes-hint"))
 
@@ -156,11 +173,12 @@ def register(app: typer.Typer) -> None:
 
 def _account(ledger: PrivacyLedger) -> dict[str, object]:
     """The documented keys about a ledger."""
-    spent = ledger.spent_epsilon()
+    committed = ledger.committed_epsilon()
     budget = ledger.budget
     return {
         "budget": {"epsilon": budget.epsilon, "delta": budget.delta} if budget else None,
-        "spent_epsilon": spent,
-        "left_epsilon": max(0.0, budget.epsilon - spent) if budget else None,
+        "spent_epsilon": ledger.spent_epsilon(),
+        "committed_epsilon": committed,
+        "left_epsilon": max(0.0, budget.epsilon - committed) if budget else None,
         "entries": [asdict(entry) for entry in ledger.entries],
     }

@@ -26,6 +26,7 @@ from hometone_client.models import (
     official_base_is_ready,
     verify_all,
 )
+from hometone_client.withdrawal.opening import opened_vault
 from hometone_keys import Custody, Vault
 from hometone_shared.errors import HometoneError, ModelError, UsageError
 
@@ -126,7 +127,7 @@ def look_at_vault(home: Path) -> Finding:
     try:
         if not Vault.exists(home):
             return Finding("vault", "ok", "none yet; hometone enroll makes it")
-        with Vault(home) as vault:
+        with opened_vault(home) as vault:
             custody, count = vault.custody, len(vault.speakers())
     except HometoneError as error:
         return Finding("vault", "missing", error.message, error.hint)

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from hometone_client.cli.session import PinFile, Session, Yes
+from hometone_client.retention.consent_end import keep_consent
+from hometone_client.retention.takes import choose_dropping, drops_takes
 from hometone_client.speakers.consent import LONGEST_DAYS, Locale, Purpose, consent_text, give_consent
 from hometone_client.speakers.declaration import AGE_BANDS, NOT_SAID, SETTLEMENTS, Declaration
 from hometone_client.speakers.room import SpeakerRoom
@@ -56,6 +58,13 @@ def register(app: typer.Typer) -> None:
         region: Annotated[str, typer.Option(help="Free text.")] = NOT_SAID,
         settlement: Annotated[str, typer.Option(help=f"One of: {', '.join(SETTLEMENTS)}.")] = NOT_SAID,
         gender: Annotated[str, typer.Option(help="Free text.")] = NOT_SAID,
+        drop_takes: Annotated[
+            bool | None,
+            typer.Option(
+                "--drop-takes-after-training/--keep-takes",
+                help="Whether her recordings go as soon as her voice is made; at first they stay.",
+            ),
+        ] = None,
     ) -> None:
         """Ask for consent and make a place for a new speaker.
 
@@ -79,13 +88,17 @@ def register(app: typer.Typer) -> None:
             with SpeakerRoom(unlocked) as room:
                 if declaration != Declaration() or not renew:
                     room.keep_declaration(declaration)
-                room.keep_consent(consent)  # last: from here on she is enrolled
+                if drop_takes is not None:
+                    choose_dropping(room, drop=drop_takes)
+                keep_consent(room, vault, consent)  # last: from here on she is enrolled
+                dropping = drops_takes(room)
                 values = {
                     "speaker": room.name,
                     "speaker_id": room.speaker_id,
                     "purposes": [purpose.value for purpose in consent.purposes],
                     "expires": consent.expires.isoformat(),
                     "custody": vault.custody.value,
+                    "drops_takes": dropping,
                 }
         lines = [terminal.words("enrolled", name=values["speaker"], date=consent.expires.date().isoformat())]
         terminal.answer("enroll", values, lines=lines)

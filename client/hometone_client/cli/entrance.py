@@ -19,7 +19,27 @@ from typing import Annotated, Final
 import click
 import typer
 
-from hometone_client.cli import contribute, doctor, enroll, evaluate, federation, queueing, revoke, say, serve, take, train, voices
+from hometone_client.cli import (
+    consent,
+    contribute,
+    doctor,
+    enroll,
+    evaluate,
+    federation,
+    lend,
+    queueing,
+    receipt,
+    revoke,
+    say,
+    serve,
+    sweep,
+    syncing,
+    take,
+    train,
+    voices,
+    withdraw,
+    witness,
+)
 from hometone_client.cli.session import Session, default_home
 from hometone_client.cli.terminal import Terminal
 from hometone_client.models.folder import ENVIRONMENT_VARIABLE as MODELS_VARIABLE
@@ -27,7 +47,7 @@ from hometone_shared.command_line import INTERRUPTED_EXIT_CODE, LANGUAGES, Commo
 from hometone_shared.errors import HometoneError, UsageError
 
 OPTIONS: Final = CommonOptions(
-    flags=("--json", "--debug"), with_value=("--home", "--lang", "--models"), groups=frozenset({"take", "queue"})
+    flags=("--json", "--debug"), with_value=("--home", "--lang", "--models"), groups=frozenset({"take", "queue", "receipt", "witness"})
 )
 
 EPILOG: Final = """\b
@@ -50,7 +70,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (doctor, enroll, take, train, say, voices, evaluate, queueing, serve, federation, contribute, revoke):
+for room in (
+    doctor,
+    enroll,
+    take,
+    train,
+    say,
+    voices,
+    evaluate,
+    queueing,
+    serve,
+    lend,
+    consent,
+    federation,
+    contribute,
+    revoke,
+    sweep,
+    withdraw,
+    receipt,
+    syncing,
+    witness,
+):
     room.register(app)
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from hometone_client.cli.session import Session
+from hometone_client.cli.sweep import upkeep
 from hometone_client.cli.terminal import Terminal
 from hometone_client.models import model_folder
 from hometone_keys import Vault
@@ -70,12 +71,14 @@ class Narrator:
                 cohort=plan.minimum_cohort,
             )
         elif event == "contributed":
-            terminal.say("node-contributed", names=", ".join(values["speakers"]))
+            terminal.say("node-contributed", names=terminal.who(values["speakers"]))
         elif event == "refused":
             terminal.say("node-refused", code=values["code"], why=values["message"])
             terminal.hint(str(values["hint"]))
         else:
-            terminal.say(f"node-{event}", **values)
+            if "speaker" in values:
+                values = {**values, "speaker": terminal.who([values["speaker"]])}
+            terminal.say(event if event == "contact-failed" else f"node-{event}", **values)
 
     def progress(self, fraction: float) -> None:
         """How far the preparation is, every ten seconds."""
@@ -132,7 +135,8 @@ def register(app: typer.Typer) -> None:
         with session.vault() as vault:
             if status:
                 _show_status(session, vault)
-            else:
+                return
+            with upkeep(session):
                 _take_part(session, vault, once=once, longest_s=longest_s)
 
 
@@ -148,7 +152,7 @@ def _take_part(session: Session, vault: Vault, *, once: bool, longest_s: float |
         node = node_of(membership, vault, models=model_folder(), told=narrator.event, progress=narrator.progress)
         willing = [entry.name for entry in willing_speakers(vault)]
         terminal.say("node-begins", coordinator=membership.descriptor.name)
-        terminal.say("node-speakers" if willing else "node-nobody", names=", ".join(willing))
+        terminal.say("node-speakers" if willing else "node-nobody", names=terminal.who(willing))
         connection = NodeConnection(
             address=membership.descriptor.address,
             authority_pem=membership.authority_pem,

@@ -11,7 +11,6 @@ from hometone_client.cli.session import PinFile, Session
 from hometone_client.cli.train import PriceOption, TierOption
 from hometone_client.jobs.queue import ATTEMPTS, JobQueue
 from hometone_client.jobs.tiers import Tier
-from hometone_client.speakers.room import SpeakerRoom
 from hometone_shared.errors import ResourceError
 
 EPILOG = """\b
@@ -41,7 +40,7 @@ def register(app: typer.Typer) -> None:
         session: Session = context.obj
         with session.vault() as vault:
             entry = vault.find(speaker)
-            with SpeakerRoom(vault.unlock(entry.speaker_id, session.pin(pin_file))) as room:
+            with session.unlocked(vault, entry, pin_file=pin_file) as room:
                 job = JobQueue(vault, home=session.home).add(room, tier=tier, price_per_hour=price_per_hour)
         lines = [session.terminal.words("queued", name=entry.name, tier=tier.value)]
         session.terminal.answer("queue add", {"speaker": entry.name, "job": asdict(job)}, lines=lines)

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -62,26 +62,34 @@ def read_text(text: str | None, text_file: Path | None) -> str:
 
 @contextmanager
 def chosen_voice(session: Session, name: str, *, pin_file: Path | None, base_sha256: str) -> Iterator[tuple[Voice, SpeakerRoom | None]]:
-    """Unlock the speaker of that name, or find the stock voice.
+    """Unlock the speaker of that name, or open the lent copy, or find the stock voice.
 
     Raises:
         UsageError: There is neither.
         WrongSecretError: That is not her PIN.
     """
+    from hometone_client.lending.guests import lent_voice
+    from hometone_client.lending.known_log import watched_log
     from hometone_client.speakers.choosing import own_voice
+    from hometone_client.speakers.uses import Way
+    from hometone_client.withdrawal.delivery import contact_if_joined
 
     if not name.startswith("stock:") and Vault.exists(session.home):
-        with session.vault() as vault:
+        with ExitStack() as stack:
+            vault = stack.enter_context(session.vault())
             try:
-                vault.find(name)
+                entry = vault.find(name)
             except UsageError:
-                known = False
-            else:
-                known = True
-        if known:
-            with session.speaker(name, pin_file=pin_file) as room:
-                yield own_voice(room), room
-            return
+                entry = None
+            if entry is not None and entry.is_guest:
+                contact_if_joined(session.home, vault)  # its owner may have taken it back since; unreachable, the lease decides
+                room = stack.enter_context(SpeakerRoom(vault.unlock_for_work(vault.find(name).speaker_id)))
+                yield lent_voice(room, log=watched_log(session.home), way=Way.SAY), room
+                return
+            if entry is not None:
+                room = stack.enter_context(session.unlocked(vault, entry, pin_file=pin_file))
+                yield own_voice(room, way=Way.SAY), room
+                return
     yield VoiceRegistry(base_sha256=base_sha256).get(name), None
 
 
@@ -91,7 +99,7 @@ def register(app: typer.Typer) -> None:
     @app.command(name="say", epilog=EPILOG)
     def say(
         context: typer.Context,
-        voice: Annotated[str, typer.Argument(help="A speaker of this computer, or a stock voice (hometone voices).")],
+        voice: Annotated[str, typer.Argument(help="A speaker of this computer, a lent voice, or a stock voice (hometone voices).")],
         text: Annotated[str | None, typer.Argument(help="What to say; - reads standard input.")] = None,
         text_file: Annotated[Path | None, typer.Option(help="Read the text from this file (UTF-8).")] = None,
         out: Annotated[Path, typer.Option(help="The sound file; - writes to standard output.")] = Path("speech.wav"),

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from hometone_client.cli.session import Session, read_pin_file
+from hometone_client.cli.sweep import upkeep
 from hometone_client.models import model_folder
-from hometone_client.voices import VoiceRegistry
+from hometone_client.voices import Voice, VoiceRegistry
 
 EPILOG = """\b
 Examples:
@@ -30,31 +31,49 @@ def register(app: typer.Typer) -> None:
         context: typer.Context,
         port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65_535)] = 8573,
         unlock: Annotated[
-            list[str] | None, typer.Option(metavar="NAME[=PINFILE]", help="Let programs use this speaker's voice; repeatable.")
+            list[str] | None, typer.Option(metavar="NAME[=PINFILE]", help="Let programs use this speaker's or lent voice; repeatable.")
         ] = None,
         token_file: Annotated[
             Path | None, typer.Option(help="Write the token there, readable by you only; otherwise it is printed.")
         ] = None,
     ) -> None:
         """Let programs on this computer speak: POST /v1/audio/speech (OpenAI's shape), GET /v1/voices."""
-        from hometone_client.speakers.choosing import UnlockedVoices
+        from hometone_client.federation.newest_release import renew_voice
+        from hometone_client.lending.guests import lent_voice
+        from hometone_client.lending.known_log import watched_log
+        from hometone_client.speakers.choosing import UnlockedVoices, own_voice
         from hometone_client.speakers.room import SpeakerRoom
+        from hometone_client.speakers.uses import Way
         from hometone_client.speaking import Sessions, Synthesizer
         from hometone_client.web import ApiState, create_app, new_token, write_token
         from hometone_client.web import serve as run_server
+        from hometone_client.withdrawal.delivery import contact_if_joined
 
         session: Session = context.obj
         terminal = session.terminal
         sessions = Sessions(model_folder())
         with ExitStack() as stack:
-            rooms = []
+            rooms: list[SpeakerRoom] = []
+            lent: set[str] = set()
             if unlock:
                 vault = stack.enter_context(session.vault())
+                contact_if_joined(session.home, vault)  # whoever has withdrawn while this machine was off is gone before the first answer
                 for item in unlock:
                     name, _, file = item.partition("=")
-                    pin = read_pin_file(Path(file)) if file else session.pin(None)
-                    rooms.append(stack.enter_context(SpeakerRoom(vault.unlock(vault.find(name).speaker_id, pin))))
-            own = UnlockedVoices(rooms, on_gone=sessions.forget)
+                    entry = vault.find(name)
+                    if entry.is_guest:
+                        unlocked = vault.unlock_for_work(entry.speaker_id)
+                        lent.add(entry.speaker_id)
+                    else:
+                        unlocked = vault.unlock(entry.speaker_id, read_pin_file(Path(file)) if file else session.pin(None))
+                    rooms.append(stack.enter_context(SpeakerRoom(unlocked)))
+                    renew_voice(rooms[-1], session.home)
+            log = watched_log(session.home)
+
+            def voice_of(room: SpeakerRoom) -> Voice:
+                return lent_voice(room, log=log, way=Way.SERVE) if room.speaker_id in lent else own_voice(room, way=Way.SERVE)
+
+            own = UnlockedVoices(rooms, on_gone=sessions.forget, voice_of=voice_of)
             token = new_token()
             state = ApiState(
                 token=token,
@@ -72,5 +91,11 @@ def register(app: typer.Typer) -> None:
                     lines.append(f"token: {token}")
                 terminal.answer("serve", shown, lines=lines)
 
-            run_server(create_app(state), port=port, on_ready=ready)
+            def renewed() -> None:
+                changed = [room for room in rooms if room.is_open and renew_voice(room, session.home)]
+                if changed:
+                    sessions.forget()
+
+            with upkeep(session, contact=renewed):
+                run_server(create_app(state), port=port, on_ready=ready)
         terminal.say("served")

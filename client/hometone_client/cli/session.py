@@ -3,6 +3,7 @@
 What it may see: options and the environment. A PIN lives here only as long as it takes to hand it to the vault.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ import platformdirs
 import typer
 
 from hometone_client.cli.terminal import Terminal
-from hometone_client.speakers.forgetting import finish_forgetting
+from hometone_client.federation.newest_release import renew_voice
 from hometone_client.speakers.room import SpeakerRoom
-from hometone_keys import DeviceSecretSource, Vault
+from hometone_client.withdrawal.opening import opened_vault
+from hometone_client.withdrawal.reconciliation import apply_ended
+from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import UsageError
 
 PIN_VARIABLE: Final = "HOMETONE_PIN"
@@ -63,11 +66,12 @@ class Session:
     home: Path
 
     @contextmanager
-    def vault(self, *, create: bool = False) -> Iterator[Vault]:
-        """Open the vault; what was interrupted while somebody was being forgotten is finished first.
+    def vault(self, *, create: bool = False, although_damaged: bool = False) -> Iterator[Vault]:
+        """Open the vault; whoever has withdrawn, and whoever was being forgotten when a process was killed, is forgotten first.
 
         Args:
             create: Make one where there is none.
+            although_damaged: Go on where what this laptop knows of its coordinator is damaged; only for what forgets somebody itself.
 
         Raises:
             UsageError: There is no vault yet.
@@ -75,10 +79,8 @@ class Session:
         """
         if not create and not Vault.exists(self.home):
             raise UsageError("there is no speaker on this computer yet", hint="begin with: hometone enroll NAME")
-        with Vault(self.home, device_secret_source=DeviceSecretSource.from_environment()) as vault:
-            finished = finish_forgetting(vault)
-            if finished or vault.finished_erasures:
-                self.terminal.say("finished-forgetting")
+        finished = functools.partial(self.terminal.say, "finished-forgetting")
+        with opened_vault(self.home, finished=finished, although_damaged=although_damaged) as vault:
             yield vault
 
     def pin(self, pin_file: Path | None) -> str:
@@ -115,7 +117,18 @@ class Session:
             WrongSecretError: That is not her PIN.
             UsageError: There is no such speaker.
         """
-        with self.vault() as vault:
-            entry = vault.find(name)
-            with SpeakerRoom(vault.unlock(entry.speaker_id, self.pin(pin_file))) as room:
-                yield room
+        with self.vault() as vault, self.unlocked(vault, vault.find(name), pin_file=pin_file) as room:
+            yield room
+
+    @contextmanager
+    def unlocked(self, vault: Vault, entry: SpeakerEntry, *, pin_file: Path | None) -> Iterator[SpeakerRoom]:
+        """Unlock a speaker of an open vault: what she has taken back has ended, and no withdrawn release is left in her voice.
+
+        Raises:
+            WrongSecretError: That is not her PIN.
+            UsageError: It is a lent copy, which has no PIN.
+        """
+        with SpeakerRoom(vault.unlock(entry.speaker_id, "" if entry.is_guest else self.pin(pin_file))) as room:
+            apply_ended(self.home, vault, room)
+            renew_voice(room, self.home)
+            yield room

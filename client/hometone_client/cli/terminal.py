@@ -104,6 +104,12 @@ class Terminal:
         """Whether a person can be asked."""
         return not self.as_json and self._stdin.isatty() and self._stderr.isatty()
 
+    def who(self, names: Sequence[str]) -> str:
+        """Names for somebody who watches; only how many there are where the words go to a file, where nobody's name may stay."""
+        if self._stderr.isatty() and not self.as_json:
+            return self.words("list-comma").join(names)
+        return self.words("people-one" if len(names) == 1 else "people", count=len(names))
+
     def words(self, key: str, **values: object) -> str:
         """A message of the table in the chosen language."""
         return self._messages[key][self.language].format(**values)

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from hometone_client.cli.session import Session
+from hometone_client.lending.guests import guests
 from hometone_keys import Vault
 
 EPILOG = """\b
@@ -34,13 +35,15 @@ def register(app: typer.Typer) -> None:
         own: list[dict[str, Any]] = []
         if Vault.exists(session.home):
             with session.vault() as vault:
+                until = {guest.speaker_id: guest.speaks_until for guest in guests(vault)}
                 own = [
                     {
                         "id": entry.name,
-                        "kind": "own",
+                        "kind": "lent" if entry.is_guest else "own",
                         "speaker_id": entry.speaker_id,
                         "created": dt.datetime.fromtimestamp(entry.created_ms / 1000, dt.UTC).isoformat(timespec="seconds"),
                         "work_allowed": entry.work_allowed,
+                        **({"until": _iso(until.get(entry.speaker_id))} if entry.is_guest else {}),
                     }
                     for entry in vault.speakers()
                 ]
@@ -51,9 +54,17 @@ def register(app: typer.Typer) -> None:
         for key in ("column-voice", "column-kind", "column-about"):
             table.add_column(terminal.words(key))
         for row in own:
-            table.add_row(row["id"], terminal.words("kind-own"), row["created"][:10])
+            if row["kind"] == "lent":
+                about = terminal.words("consent-until", date=row["until"][:10]) if row["until"] else terminal.words("lent-damaged")
+                table.add_row(row["id"], terminal.words("kind-lent"), about)
+            else:
+                table.add_row(row["id"], terminal.words("kind-own"), row["created"][:10])
         for row in listed:
             table.add_row(row["id"], terminal.words("kind-stock"), row["language"])
         if not own:
             terminal.say("no-speakers")
         terminal.answer("voices", {"voices": [*own, *listed]}, table=table if own or listed else None)
+
+
+def _iso(seconds: int | None) -> str | None:
+    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()

@@ -23,6 +23,7 @@ from hometone_shared.records.plan import KIND, MOST_AHEAD_S, MOST_BEHIND_S, Roun
 from hometone_shared.records.release import Release, ReleaseChain
 from hometone_shared.records.signing import Envelope
 from hometone_shared.secagg.refusal import Refusal, refusing
+from hometone_shared.withdrawal.tombstones import TombstoneBook
 
 SERVER_TASK: Final = "flwr-serverapp"
 """The one kind of run whose messages are answered."""
@@ -71,6 +72,10 @@ class VerifiedLog(Protocol):
 
     def releases(self) -> ReleaseChain:
         """The releases."""
+        ...
+
+    def tombstones(self) -> TombstoneBook:
+        """Who was registered, and who has withdrawn what."""
         ...
 
     def evidence(self) -> list[Path]:

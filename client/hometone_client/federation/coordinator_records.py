@@ -6,22 +6,22 @@
 2. Answers are bounded in size and time, and are never unpacked.
 3. What comes is parsed and typed, and still distrusted: signatures and proofs are the caller's.
 
-What it may see: public records, and a request to join on its way out. What it must never do: send anything else, or show a text that the
-other side wrote.
+What it may see: public records, and, on their way out, a request to join, registrations, tombstones, receipts and cosignatures. What it
+must never do: send anything else, or show a text that the other side wrote.
 """
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Final, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
 
 import httpx
 
 from hometone_shared.errors import FederationError, ProtocolError
 from hometone_shared.log.merkle import HASH_BYTES, LONGEST_PROOF
-from hometone_shared.records.canonical import Document, Fields, checked_b64, parse
+from hometone_shared.records.canonical import Document, Fields, canonical, checked_b64, checked_hexadecimal, parse
 from hometone_shared.records.coordinator import LONGEST_CERTIFICATE, checked_address
 from hometone_shared.records.signing import Envelope
 
@@ -49,6 +49,28 @@ _REFUSED: Final = {
     "malformed": ("the coordinator does not understand this laptop", "both may need the newest Hometone"),
     "internal": ("the coordinator has a problem", "tell the people who run it"),
 }
+_NO_WORDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType({})
+_REFUSED_WITHDRAWING: Final = {
+    "unknown": ("the coordinator does not know whom or which laptop this is about", "compare code and coordinator with the paper"),
+    "used": ("the coordinator has this from another laptop already", "nothing more is needed there"),
+    "replayed": ("the coordinator has a newer withdrawal of this voice", "nothing more is needed"),
+    "elsewhere": ("this was made for another coordinator", "ask the one whose address is on the paper"),
+    "refused": ("this voice was withdrawn; what has ended stays ended", "whoever comes back is enrolled anew"),
+    "busy": ("too many ask at once", "try again in a minute"),
+}
+
+
+class RecordsRefusedError(FederationError):
+    """The coordinator has said no.
+
+    Attributes:
+        code: Why, one of docs/log.md; empty if it said nothing that can be read.
+    """
+
+    def __init__(self, code: str, message: str, *, hint: str) -> None:
+        """Keep the code beside the words."""
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class CoordinatorRecords:
@@ -59,13 +81,16 @@ class CoordinatorRecords:
         ProtocolError: From every method: the answer is not what was asked for, or the certificate is not under the pinned authority.
     """
 
-    def __init__(self, address: str, *, authority_pem: bytes, transport: Transport | None = None) -> None:
+    def __init__(
+        self, address: str, *, authority_pem: bytes, transport: Transport | None = None, connect_timeout_s: float = CONNECT_TIMEOUT_S
+    ) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             address: `host:port`.
             authority_pem: The pinned authority's certificate.
             transport: Another way to the coordinator, for tests.
+            connect_timeout_s: How long to wait for a connection.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # (1) verifies, checks the name, and knows no authority yet
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -73,11 +98,15 @@ class CoordinatorRecords:
             context.load_verify_locations(cadata=authority_pem.decode("ascii"))
         except (ValueError, ssl.SSLError) as error:
             raise ProtocolError("the certificate of the coordinator's authority cannot be read") from error
-        self._client = _client(address, context=context, transport=transport)
+        self._client = _client(address, context=context, transport=transport, connect_timeout_s=connect_timeout_s)
 
     def checkpoint(self) -> bytes:
         """The newest signed head, as it came."""
         return self._get("/log/checkpoint", longest=_LONGEST_ANSWER)
+
+    def cosigned_checkpoint(self) -> bytes:
+        """The newest signed head that a witness has cosigned, as it came; the newest of all if none has."""
+        return self._get("/log/checkpoint/cosigned", longest=_LONGEST_ANSWER)
 
     def entries(self, first: int, last: int) -> list[Envelope]:
         """Entries from `first` to `last`, both included."""
@@ -113,6 +142,42 @@ class CoordinatorRecords:
         """Send a request to join."""
         return parse(_answer(self._client, "POST", "/join", body=body, longest=_LONGEST_ANSWER, timeout_s=ANSWER_TIMEOUT_S))
 
+    def register_speaker(self, request: Envelope) -> Document:
+        """Ask for a pseudonym to be registered; the answer is unchecked.
+
+        Raises:
+            RecordsRefusedError: The coordinator says no.
+        """
+        return self._post("/speakers", {"request": request.to_document()})
+
+    def deliver_tombstone(self, tombstone: Envelope) -> Document:
+        """Hand over a tombstone; the answer is unchecked.
+
+        Raises:
+            RecordsRefusedError: The coordinator says no.
+        """
+        return self._post("/tombstones", {"tombstone": tombstone.to_document()})
+
+    def file_receipt(self, receipt: Envelope) -> Document:
+        """Hand over a holder's receipt; the answer is unchecked.
+
+        Raises:
+            RecordsRefusedError: The coordinator says no.
+        """
+        return self._post("/receipts", {"receipt": receipt.to_document()})
+
+    def withdrawal(self, pseudonym: str) -> bytes:
+        """The receipt bundle of somebody who has withdrawn, unchecked (docs/withdrawal.md, section 7)."""
+        return self._get(f"/withdrawals/{checked_hexadecimal(pseudonym, name='a pseudonym', characters=32)}", longest=_LONGEST_ENTRIES)
+
+    def add_cosignature(self, note: bytes) -> None:
+        """Hand over a head with a witness's cosignature below it.
+
+        Raises:
+            RecordsRefusedError: The coordinator says no.
+        """
+        self._post("/log/cosignatures", {"note": note.decode()})
+
     def close(self) -> None:
         """Let go of the connection."""
         self._client.close()
@@ -125,11 +190,18 @@ class CoordinatorRecords:
         """Close it."""
         self.close()
 
+    def _post(self, path: str, document: Document) -> Document:
+        body = canonical(document)
+        limits: dict[str, Any] = {"longest": _LONGEST_ANSWER, "timeout_s": ANSWER_TIMEOUT_S}
+        return parse(_answer(self._client, "POST", path, body=body, refused=_REFUSED_WITHDRAWING, **limits))
+
     def _get(self, path: str, *, longest: int, timeout_s: float = ANSWER_TIMEOUT_S) -> bytes:
         return _answer(self._client, "GET", path, longest=longest, timeout_s=timeout_s)
 
 
-def introduction(address: str, *, transport: Transport | None = None) -> tuple[bytes, Envelope]:
+def introduction(
+    address: str, *, transport: Transport | None = None, connect_timeout_s: float = CONNECT_TIMEOUT_S
+) -> tuple[bytes, Envelope]:
     """What a stranger says about itself: its authority's certificate (PEM) and its descriptor.
 
     Nobody has vouched for the connection. The caller compares both with an invitation before it believes anything.
@@ -141,25 +213,34 @@ def introduction(address: str, *, transport: Transport | None = None) -> tuple[b
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # the authority is what is being asked for
-    with _client(address, context=context, transport=transport) as client:
+    with _client(address, context=context, transport=transport, connect_timeout_s=connect_timeout_s) as client:
         authority = _answer(client, "GET", "/ca", longest=LONGEST_CERTIFICATE, timeout_s=ANSWER_TIMEOUT_S)
         descriptor = _answer(client, "GET", "/descriptor", longest=_LONGEST_ANSWER, timeout_s=ANSWER_TIMEOUT_S)
     return authority, Envelope.from_bytes(descriptor)
 
 
-def _client(address: str, *, context: ssl.SSLContext, transport: Transport | None) -> httpx.Client:
+def _client(address: str, *, context: ssl.SSLContext, transport: Transport | None, connect_timeout_s: float) -> httpx.Client:
     return httpx.Client(
         base_url=f"https://{checked_address(address)}{PREFIX}",
         verify=context,
         trust_env=False,
         follow_redirects=False,
-        timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        timeout=httpx.Timeout(READ_TIMEOUT_S, connect=connect_timeout_s),
         headers={"Accept-Encoding": "identity", "User-Agent": "hometone"},
         transport=transport,
     )
 
 
-def _answer(client: httpx.Client, method: str, path: str, *, longest: int, timeout_s: float, body: bytes | None = None) -> bytes:
+def _answer(
+    client: httpx.Client,
+    method: str,
+    path: str,
+    *,
+    longest: int,
+    timeout_s: float,
+    body: bytes | None = None,
+    refused: Mapping[str, tuple[str, str]] = _NO_WORDS,
+) -> bytes:
     ends_s = time.monotonic() + timeout_s
     with _refusals(), client.stream(method, path, content=body) as response:
         if "content-encoding" in response.headers:  # (2)
@@ -173,7 +254,7 @@ def _answer(client: httpx.Client, method: str, path: str, *, longest: int, timeo
             if time.monotonic() > ends_s:
                 raise FederationError("the coordinator answers too slowly", hint="try again later")
         if response.status_code != httpx.codes.OK:
-            raise _refusal(bytes(data))
+            raise _refusal(bytes(data), refused)
         return bytes(data)
 
 
@@ -199,15 +280,15 @@ def _is_certificate_error(error: BaseException | None) -> bool:
     return False
 
 
-def _refusal(data: bytes) -> FederationError:
+def _refusal(data: bytes, words: Mapping[str, tuple[str, str]]) -> RecordsRefusedError:
     """An error in this laptop's own words; those of the other side are not shown."""
     try:
         fields = Fields(Fields(parse(data)).take("error"))
         code = fields.text("code")
     except ProtocolError:
         code = ""
-    message, hint = _REFUSED.get(code, _REFUSED["internal"])
-    return FederationError(message, hint=hint)
+    message, hint = {**_REFUSED, **words}.get(code, _REFUSED["internal"])
+    return RecordsRefusedError(code, message, hint=hint)
 
 
 def _proof(data: bytes) -> list[bytes]:

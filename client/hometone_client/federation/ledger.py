@@ -6,14 +6,18 @@ sent, or let the sum pass the bound that she chose, whatever a coordinator says.
 1. The ledger is a list of events, each a sealed artefact of kind `ledger` of its own that is never replaced; the sealed index says which
    there are, so that none can be taken away on its own. `hometone revoke` takes them with the rest.
 2. `budget` sets her bound. `reserved` opens an entry, `spent` or `released` close it. A digest is reserved once ever.
-3. Reserving asks the accountant for the sum over everything that is spent or reserved, of all three purposes, and the new plan.
+3. Reserving asks the accountant for the sum over everything that is spent or reserved, of all three purposes, and the new plan. A plan that
+   says that it may be replayed R times counts 1 + R times: its replays are paid for in advance, and nothing else can use that up.
 4. `spend` is on the disk when it returns, and only then may anything be sent. Whatever is still reserved when the next round begins was
    not sent, and is released; its digest stays used.
+5. What a plan has in advance goes over to the plan that repeats it (the replay of docs/withdrawal.md, section 6), if that adds the same
+   noise, and to the next attempt of the same round. So a replay that was reserved costs nothing more, one that was not costs what it
+   costs, and whatever a coordinator writes into its plans, what was spent and the bound stay what they are.
 """
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -22,7 +26,7 @@ from hometone_keys import SpeakerVault
 from hometone_shared.errors import BudgetExhausted, DamagedVaultError, ProtocolError, UsageError
 from hometone_shared.privacy.accounting import GaussianEvent, epsilon
 from hometone_shared.records.canonical import Fields
-from hometone_shared.records.plan import RoundPlan, RoundPurpose
+from hometone_shared.records.plan import MOST_REPLAYS, NO_PLAN, RoundPlan, RoundPurpose
 
 KIND: Final = "ledger"
 DEFAULT_EPSILON: Final = 8.0
@@ -68,6 +72,8 @@ class LedgerEntry:
         noise_multiplier: Guaranteed standard deviation of the noise of the sum over the clip norm.
         state: Whether it counts.
         at: When it came into this state, seconds since 1970.
+        repeats: Digest of the plan that this one repeats; empty if it repeats none.
+        reserved_replays: How often it may be repeated, paid for in advance.
     """
 
     plan: str
@@ -78,11 +84,49 @@ class LedgerEntry:
     noise_multiplier: float
     state: EntryState
     at: int
+    repeats: str = NO_PLAN
+    reserved_replays: int = 0
 
     @property
     def counts(self) -> bool:
         """Whether the accountant adds it up."""
         return self.state is not EntryState.RELEASED
+
+
+def _in_advance(entries: Sequence[LedgerEntry]) -> Iterator[LedgerEntry]:
+    """(5) Of entries that count, oldest first, those whose reserved replays are not taken over by a later one."""
+    later: set[tuple[str, int]] = set()
+    repeated: set[tuple[str, float]] = set()
+    for entry in reversed(entries):
+        if (entry.run, entry.round) not in later and (entry.plan, entry.noise_multiplier) not in repeated:
+            yield entry
+        later.add((entry.run, entry.round))
+        if entry.repeats != NO_PLAN:
+            repeated.add((entry.repeats, entry.noise_multiplier))
+
+
+def _committed(entries: Sequence[LedgerEntry]) -> Iterator[float]:
+    """(3) Noise multipliers of everything that counts, and of the replays that are paid for."""
+    for entry in entries:
+        yield entry.noise_multiplier
+    for entry in _in_advance(entries):
+        for _ in range(entry.reserved_replays):
+            yield entry.noise_multiplier
+
+
+def _entry_of(plan: RoundPlan, *, digest: str, at: int) -> LedgerEntry:
+    return LedgerEntry(
+        plan=digest,
+        run=plan.run,
+        round=plan.round_number,
+        attempt=plan.attempt,
+        purpose=plan.purpose,
+        noise_multiplier=plan.noise_multiplier,
+        state=EntryState.RESERVED,
+        at=at,
+        repeats=plan.repeats,
+        reserved_replays=plan.reserved_replays,
+    )
 
 
 def _beyond(budget: Budget) -> BudgetExhausted:
@@ -135,12 +179,17 @@ class PrivacyLedger:
         return self._require_budget()
 
     def spent_epsilon(self) -> float:
-        """Epsilon of everything that is spent or reserved, at her delta."""
+        """Epsilon of everything that is spent or reserved, at her delta; replays that were paid for in advance are not in it."""
         return self._epsilon_of(entry.noise_multiplier for entry in self.entries if entry.counts)
 
-    def epsilon_after(self, noise_multiplier: float) -> float:
-        """Epsilon if one more round with this noise multiplier is added."""
-        return self._epsilon_of((*(entry.noise_multiplier for entry in self.entries if entry.counts), noise_multiplier))
+    def committed_epsilon(self) -> float:
+        """The same with all replays that were paid for in advance: what is left of the bound is the bound less this."""
+        return self._epsilon_of(_committed([entry for entry in self.entries if entry.counts]))
+
+    def epsilon_after(self, plan: RoundPlan) -> float:
+        """Committed epsilon if one more plan is added."""
+        new = _entry_of(plan, digest=NO_PLAN, at=0)
+        return self._epsilon_of(_committed([*(entry for entry in self.entries if entry.counts), new]))
 
     def reserve(self, plan: RoundPlan, *, digest: str) -> LedgerEntry:
         """(3) Set aside what a plan costs.
@@ -156,7 +205,7 @@ class PrivacyLedger:
         if digest in self._entries:
             raise BudgetExhausted("the privacy ledger has seen this round before", hint="the coordinator must make a new plan")
         budget = self._require_budget()
-        if not self.epsilon_after(plan.noise_multiplier) <= budget.epsilon:
+        if not self.epsilon_after(plan) <= budget.epsilon:
             raise _beyond(budget)
         self._append(
             {
@@ -167,6 +216,8 @@ class PrivacyLedger:
                 "attempt": plan.attempt,
                 "purpose": plan.purpose.value,
                 "noise_multiplier": plan.noise_multiplier,
+                **({"repeats": plan.repeats} if plan.repeats != NO_PLAN else {}),
+                **({"reserved_replays": plan.reserved_replays} if plan.reserved_replays else {}),
             }
         )
         return self._entries[digest]
@@ -246,6 +297,10 @@ class PrivacyLedger:
                     noise_multiplier=fields.number("noise_multiplier", above=0.0, high=1e6),
                     state=EntryState.RESERVED,
                     at=at,
+                    repeats=fields.hexadecimal("repeats") if fields.has("repeats") else NO_PLAN,
+                    reserved_replays=(
+                        fields.integer("reserved_replays", low=1, high=MOST_REPLAYS) if fields.has("reserved_replays") else 0
+                    ),
                 )
                 self._entries.setdefault(entry.plan, entry)
             else:

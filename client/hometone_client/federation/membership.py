@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from hometone_client.federation.coordinator_records import CoordinatorRecords, Transport, introduction
+from hometone_client.federation.coordinator_records import CONNECT_TIMEOUT_S, CoordinatorRecords, Transport, introduction
 from hometone_client.federation.log_audit import FILE as LOG_FILE
 from hometone_client.federation.log_audit import PinnedLog
 from hometone_client.federation.small_files import read_small_file, replace_small_file
@@ -66,9 +66,11 @@ class Membership:
         """This laptop's id."""
         return self.entry.device
 
-    def records(self, *, transport: Transport | None = None) -> CoordinatorRecords:
+    def records(self, *, transport: Transport | None = None, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> CoordinatorRecords:
         """A way to ask for the coordinator's records; close it."""
-        return CoordinatorRecords(self.descriptor.address, authority_pem=self.authority_pem, transport=transport)
+        return CoordinatorRecords(
+            self.descriptor.address, authority_pem=self.authority_pem, transport=transport, connect_timeout_s=connect_timeout_s
+        )
 
     def log(self) -> PinnedLog:
         """The verified log.

@@ -4,6 +4,8 @@
 2. An offer makes a `RoundParticipation`; once its plan is accepted it takes the place of the one before, of which nothing more will come.
    Other requests go to the round in flight.
 3. A round whose deadline passes in silence is left. Everything of it is dropped then.
+4. At the start, before each offer and every few minutes in between, this laptop does everything that a contact is for
+   (`withdrawal.delivery`): whoever has withdrawn is gone before the next round.
 
 What it may see: what its parts may see. What it must never do: answer two rounds at once, or run a coordinator's code.
 """
@@ -28,6 +30,7 @@ from hometone_client.federation.shared_learning import SharedWorkshop
 from hometone_client.federation.shared_releases import SharedReleases
 from hometone_client.models.catalogue import BASE, ensure
 from hometone_client.sharedmodel.basis import shared_basis
+from hometone_client.withdrawal.delivery import Courier
 from hometone_keys import Vault
 from hometone_shared.errors import FederationError, HometoneError, UsageError
 from hometone_shared.messages import Body
@@ -35,6 +38,8 @@ from hometone_shared.records.release import Release
 
 LOCK: Final = "node.lock"
 _WATCH_S: Final = 0.5
+TEND_S: Final = 300.0
+"""Time between two contacts while nothing is asked."""
 _LAST_ANSWER_S: Final = 1.0
 """Time for the last answer of a round to leave before the connection is closed."""
 
@@ -123,6 +128,17 @@ class Node:
         finally:
             self._lock.release()
 
+    def tend(self) -> None:
+        """(4) One contact with the coordinator, unless a request is being answered: that makes its own. A failure is told, no more."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._standing.catch_up()
+        except HometoneError as error:
+            self._laptop.told("contact-failed", {"why": error.message})
+        finally:
+            self._lock.release()
+
     def close(self) -> None:
         """Leave the round in flight, and drop everything of it."""
         with self._lock:
@@ -195,9 +211,10 @@ def node_of(membership: Membership, vault: Vault, *, models: Path, told: Told, p
     log = membership.log()
     releases = SharedReleases(membership.folder, log=log)
 
+    courier = Courier(membership.folder.parent, vault, membership, log=log)
+
     def catch_up() -> None:
-        with membership.records() as records:
-            log.update(records)
+        courier.contact()
 
     def hold(release: Release) -> None:
         with membership.records() as records:
@@ -246,14 +263,19 @@ def serve_rounds(
 
     def watch() -> None:
         ends_s = None if longest_s is None else time.monotonic() + longest_s
+        next_contact_s = time.monotonic() + TEND_S
         while not over.wait(_WATCH_S):
             node.expire()
+            if time.monotonic() >= next_contact_s:
+                node.tend()
+                next_contact_s = time.monotonic() + TEND_S
             if once and node.ended:
                 over.wait(_LAST_ANSWER_S)
                 stop.set()
             if ends_s is not None and time.monotonic() >= ends_s:
                 stop.set()
 
+    node.tend()
     watcher = threading.Thread(target=watch, name="deadlines", daemon=True)
     watcher.start()
     try:

@@ -26,7 +26,7 @@ from hometone_client.federation.acceptance import Accepted, RequestFacts, Standi
 from hometone_client.federation.contribution import Workshop, clipped_contribution
 from hometone_client.federation.ledger import PrivacyLedger
 from hometone_client.federation.reply_slots import ReplySlots
-from hometone_client.federation.willing import Now, now_utc, opened_for_round, willing_speakers
+from hometone_client.federation.willing import Now, now_utc, opened_for_round, require_registered, willing_speakers
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import BudgetExhausted, HometoneError, StorageError
 from hometone_shared.messages import Body
@@ -238,6 +238,7 @@ class RoundParticipation:
     def _contribution_of(self, entry: SpeakerEntry, accepted: Accepted) -> ClippedUpdate:
         """One speaker: reserve first, so that nobody is trained for a round that she cannot afford."""
         laptop, plan = self._laptop, accepted.plan
+        require_registered(laptop.vault, entry.speaker_id, book=self._standing.log.tombstones())
         with opened_for_round(laptop.vault, entry.speaker_id, now=laptop.now) as room:
             ledger = PrivacyLedger(room.vault, clock=laptop.clock)
             ledger.release_left_over()
@@ -300,7 +301,7 @@ class RoundParticipation:
     def _still_willing(self, entry: SpeakerEntry) -> None:
         try:
             with opened_for_round(self._laptop.vault, entry.speaker_id, now=self._laptop.now):
-                pass
+                require_registered(self._laptop.vault, entry.speaker_id, book=self._standing.log.tombstones())
         except HometoneError as error:
             raise Refusal("consent", "a speaker does not contribute any more") from error
 

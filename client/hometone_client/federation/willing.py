@@ -14,6 +14,8 @@ from hometone_client.speakers.consent import Purpose
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import ConsentError, DamagedVaultError, HometoneError
+from hometone_shared.withdrawal.recovery import RecoverySecret
+from hometone_shared.withdrawal.tombstones import TombstoneBook
 
 Now = Callable[[], dt.datetime]
 TRAINING: Final = "shared-training"
@@ -41,6 +43,20 @@ def opened_for_round(vault: Vault, speaker_id: str, *, now: Now = now_utc) -> It
             raise ConsentError(f"this speaker has not consented to {Purpose.FEDERATED.value}", hint="ask her: hometone contribute NAME")
         room.require(Purpose.FEDERATED, now=now())
         yield room
+
+
+def require_registered(vault: Vault, speaker_id: str, *, book: TombstoneBook) -> None:
+    """Refuse a speaker whom the pinned log does not know, or who has taken rounds back: nobody could withdraw her (docs/withdrawal.md, 4).
+
+    Raises:
+        ConsentError: Says which.
+        UsageError: She was forgotten.
+    """
+    pseudonym = RecoverySecret(vault.withdrawal_secret(speaker_id)).pseudonym
+    if not book.knows(pseudonym):
+        raise ConsentError("the coordinator's log does not know this speaker yet", hint="hometone sync makes her known")
+    if book.has_ended(pseudonym, Purpose.FEDERATED):
+        raise ConsentError("this speaker has taken rounds back, for good", hint="nothing more is needed")
 
 
 def willing_speakers(vault: Vault, *, now: Now = now_utc) -> tuple[SpeakerEntry, ...]:

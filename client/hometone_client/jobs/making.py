@@ -5,6 +5,7 @@
    stay out.
 3. Adaptation runs with its state in the vault, so that a closed lid loses little.
 4. Voice and record (tier, time, memory, cost, figures) are sealed; the state is removed; the journal gets a line.
+5. Whoever chose that recordings go after training: they go now.
 """
 
 import datetime as dt
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hometone_client.jobs.tiers import Tier, needed_mib
 from hometone_client.jobs.usage import Meter, require_memory
+from hometone_client.retention.takes import drop_takes, speaker_encoder
 from hometone_client.speakers.consent import Purpose
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.voices.parameters import SharedRelease
@@ -94,4 +96,5 @@ def make_voice(
     }
     room.keep_voice(adapted.voice, record=record)  # (4)
     room.note("trained", tier=tier.value, usage=record["usage"])
+    drop_takes(room, encoder=speaker_encoder(models))  # (5)
     return record

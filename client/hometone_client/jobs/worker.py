@@ -19,7 +19,7 @@ from hometone_client.jobs.making import make_voice
 from hometone_client.jobs.queue import read_job
 from hometone_client.models import model_folder
 from hometone_client.speakers.room import SpeakerRoom
-from hometone_keys import DeviceSecretSource, Vault
+from hometone_client.withdrawal.opening import opened_vault
 from hometone_shared.errors import HometoneError, ResourceError, UsageError
 
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     home, speaker_id = Path(arguments[0]), arguments[1]
     try:
         with (
-            Vault(home, device_secret_source=DeviceSecretSource.from_environment()) as vault,
+            opened_vault(home) as vault,
             SpeakerRoom(vault.unlock_for_work(speaker_id)) as room,
         ):
             job = read_job(room)

@@ -82,6 +82,8 @@ def collect_canaries(room: SpeakerRoom) -> frozenset[bytes]:
     if room.has_voice:
         found.update(_pieces(room.vault.read("voice", OWN), count=64))
         found.update(_pieces(room.voice().style.astype("<f4").tobytes(), count=16))
+    for artefact in room.vault.list("embedding"):
+        found.update(_pieces(room.vault.read("embedding", artefact.name), count=16))
     for artefact in room.vault.list("checkpoint"):
         found.update(_pieces(room.vault.read("checkpoint", artefact.name), count=64))
     return frozenset(piece for canary in found for piece in _written(canary))

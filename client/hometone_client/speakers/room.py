@@ -4,7 +4,8 @@ What it may see: everything of one speaker. What it must never do: keep any of i
 
 | kind | name | content |
 |---|---|---|
-| `consent` | `own-voice`, `federated-learning` | signed record of one purpose (`consent`) |
+| `consent` | a purpose: `own-voice`, `federated-learning`, `announcements`, `archive` | signed record (`consent`) |
+| `phrase` | `spoken` | what is to be said for a consent, at most a day (`spoken_phrase`) |
 | `declaration` | `self` | what she said about herself (`declaration`) |
 | `take` | `take-0001` ... | FLAC bytes |
 | `take-record` | the same | text, language, origin, seconds, measured quality |
@@ -12,6 +13,10 @@ What it may see: everything of one speaker. What it must never do: keep any of i
 | `voice` | `own` | the voice's container |
 | `voice-record` | `own` | how it was made: time, memory, cost, figures |
 | `export` | a random id | a file with speech in her voice: where, and its hash |
+| `use` | day, way, process | how often the voice spoke (`uses`) |
+| `lent` | number of the lease | who holds a copy (`lending.registry`) |
+| `policy` | `retention` | what is to go by itself (`retention.policy`) |
+| `embedding` | `own` | centroid of her takes, once they were dropped (`spoken_phrase`) |
 | `journal` | time and number | what was done or refused |
 | `job` | `adaptation` | work that waits in the queue |
 | `ledger` | number and random digits | what her privacy budget was spent on (`federation.ledger`) |
@@ -22,100 +27,21 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Self
 
 from hometone_client.audio import RawTake, from_flac_bytes, to_flac_bytes
 from hometone_client.speakers.consent import Consent, Purpose, require_purpose, sign_consent, verify_consent
 from hometone_client.speakers.declaration import Declaration
+from hometone_client.speakers.entries import ADAPTATION, CheckpointSlot, Export, TakeRecord, damaged_take, take_record
+from hometone_client.speakers.uses import Use, Way, note_speaking, uses
 from hometone_client.voices import VoiceParameters
 from hometone_client.voices.container import from_bytes, to_bytes
 from hometone_keys import SpeakerVault
 from hometone_shared.errors import ConsentError, DamagedVaultError, StorageError, UsageError, VaultError
 
 OWN: Final = "own"
-_ADAPTATION: Final = "adaptation"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeRecord:
-    """What is known about a stored take.
-
-    Attributes:
-        name: Name within the speaker, `take-0001`.
-        seconds: Length, pauses included.
-        speech_s: Length of speech in it.
-        sample_rate_hz: Native rate.
-        language: BCP 47 tag.
-        text: What was said; empty when nobody knows.
-        origin: `microphone` or `file`.
-        quality: Measured figures by name.
-        passages: Stretches whose words are known: (start in s, end in s, words).
-        held_out: Kept for judging the voice; never trained on.
-    """
-
-    name: str
-    seconds: float
-    speech_s: float
-    sample_rate_hz: int
-    language: str
-    text: str
-    origin: str
-    quality: Mapping[str, Any]
-    passages: tuple[tuple[float, float, str], ...] = ()
-    held_out: bool = False
-
-
-def _take_record(fields: dict[str, Any]) -> TakeRecord:
-    passages = tuple((float(start), float(end), str(words)) for start, end, words in fields.pop("passages"))
-    return TakeRecord(passages=passages, **fields)
-
-
-def _damaged(take: str) -> DamagedVaultError:
-    number = int(take.removeprefix("take-"))
-    return DamagedVaultError(
-        f"recording {number} is damaged", hint="restore the vault from a backup, or give it up: hometone take remove SPEAKER " + str(number)
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
-    """A file with speech in her voice that was written for her: a sound file, or a report with players.
-
-    Attributes:
-        path: Where, absolute.
-        sha256: Hash of its bytes, by which it is recognised again.
-    """
-
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointSlot:
-    """Where an adaptation keeps its state between two sittings; sealed like everything else.
-
-    Attributes:
-        vault: Her vault.
-        name: Whose state: an adaptation's, or what was prepared for rounds.
-    """
-
-    vault: SpeakerVault
-    name: str = _ADAPTATION
-
-    def load(self) -> bytes | None:
-        """The last state, or `None`."""
-        return self.vault.read("checkpoint", self.name) if self.vault.has("checkpoint", self.name) else None
-
-    def save(self, state: bytes) -> None:
-        """Replace the state; the old one stays until the new one is complete."""
-        self.vault.put("checkpoint", self.name, state)
-
-    def clear(self) -> None:
-        """Remove the state."""
-        if self.vault.has("checkpoint", self.name):
-            self.vault.delete("checkpoint", self.name)
 
 
 class SpeakerRoom:
@@ -188,7 +114,7 @@ class SpeakerRoom:
         return verify_consent(self.vault.read("consent", purpose.value), self.vault.signing_key.public_key())
 
     def require(self, purpose: Purpose, *, now: dt.datetime) -> None:
-        """Let work go on only if she consented to it; a refusal is noted (requirement 52).
+        """Let work go on only if she consented to it; a refusal is noted (requirement 52). Every use of a voice comes through here.
 
         Raises:
             ConsentError: She has not, or it has ended.
@@ -196,7 +122,7 @@ class SpeakerRoom:
         try:
             require_purpose(self.consent(purpose), purpose, now=now)
         except ConsentError as error:
-            self.note("refused", purpose=purpose.value, why=error.message)
+            self.note_refusal(purpose, error)
             raise
 
     @property
@@ -313,6 +239,12 @@ class SpeakerRoom:
         """Whether a voice was made."""
         return self.vault.has("voice", OWN)
 
+    @property
+    def voice_languages(self) -> tuple[str, ...]:
+        """Languages that the voice was made from; empty when there is none."""
+        metadata = self.vault.find("voice", OWN).metadata if self.has_voice else {}
+        return tuple(map(str, metadata.get("languages", ())))
+
     def voice(self) -> VoiceParameters:
         """The voice.
 
@@ -329,7 +261,7 @@ class SpeakerRoom:
         found = self.vault.read_json(OWN, kind="voice-record") if self.vault.has("voice-record", OWN) else {}
         return dict(found)
 
-    def checkpoint(self, name: str = _ADAPTATION) -> CheckpointSlot:
+    def checkpoint(self, name: str = ADAPTATION) -> CheckpointSlot:
         """Where an adaptation, or other work on her takes, keeps its state."""
         return CheckpointSlot(self.vault, name)
 
@@ -358,11 +290,33 @@ class SpeakerRoom:
         """
         return Export(**self.vault.read_json(name, kind="export"))
 
+    def note_speaking(self, way: Way, *, now: dt.datetime) -> None:
+        """Count one piece of speech in her voice; never the text."""
+        note_speaking(self.vault, way, now=now)
+
+    def uses(self) -> tuple[Use, ...]:
+        """What her voice was used for: spoken by whom and how often, lent to whom, in which rounds; oldest first.
+
+        Raises:
+            DamagedVaultError: An entry is not what was written.
+        """
+        return uses(self.vault)
+
+    def note_refusal(self, purpose: Purpose, error: ConsentError) -> None:
+        """Add a refusal to her journal, the same one once a day: a program that asks all day fills no vault."""
+        mark = f"-r{hashlib.sha256(f'{purpose.value} {error.message}'.encode()).hexdigest()[:8]}"
+        day = dt.datetime.now(dt.UTC).strftime("%Y%m%d")
+        if not any(entry.name.startswith(day) and entry.name.endswith(mark) for entry in self.vault.list("journal")):
+            self._write_note("refused", mark, purpose=purpose.value, why=error.message)
+
     def note(self, event: str, **details: Any) -> None:
         """Add a line to her journal of work."""
+        self._write_note(event, f"-{secrets.token_hex(2)}", **details)
+
+    def _write_note(self, event: str, mark: str, **details: Any) -> None:
         now = dt.datetime.now(dt.UTC)
         entry = {"event": event, "at": now.isoformat(timespec="seconds"), **details}
-        self.vault.put_json(f"{now.strftime('%Y%m%dT%H%M%S.%f')}-{secrets.token_hex(2)}", entry, kind="journal")
+        self.vault.put_json(f"{now.strftime('%Y%m%dT%H%M%S.%f')}{mark}", entry, kind="journal")
 
     def journal(self) -> tuple[dict[str, Any], ...]:
         """Her journal, oldest first."""
@@ -371,12 +325,12 @@ class SpeakerRoom:
 
     def _record(self, name: str) -> TakeRecord:
         try:
-            return _take_record(self.vault.read_json(name, kind="take-record"))
+            return take_record(self.vault.read_json(name, kind="take-record"))
         except (DamagedVaultError, TypeError, KeyError, ValueError) as error:
-            raise _damaged(name) from error
+            raise damaged_take(name) from error
 
     def _sound(self, name: str) -> RawTake:
         try:
             return from_flac_bytes(self.vault.read("take", name))
         except DamagedVaultError as error:
-            raise _damaged(name) from error
+            raise damaged_take(name) from error

@@ -31,13 +31,13 @@ class Voice:
 
     Attributes:
         id: "stock:" and the pack's name, or a speaker's id.
-        kind: Whether it belongs to the base or to a person of this laptop.
+        kind: Whether it belongs to the base, to a person of this laptop, or to somebody who has lent it.
         languages: BCP 47 tags of the languages it was recorded in.
         load: Gives the parameters; for an own voice it opens the vault and may raise VaultError or ConsentError.
     """
 
     id: str
-    kind: Literal["stock", "own"]
+    kind: Literal["stock", "own", "lent"]
     languages: tuple[str, ...]
     load: Callable[[], VoiceParameters]
 

@@ -58,7 +58,7 @@ def test_enrolling_needs_a_yes_that_somebody_gave(hometone: Command, pin_file: P
 def test_enrolling_answers_with_documented_keys(hometone: Command, pin_file: Path) -> None:
     ran = hometone("enroll", "美美", "--pin-file", pin_file, "--yes", "--json", "--gender", "非二元", "--age-band", "70-79")
     assert ran.code == 0
-    assert set(ran.answer) == {"ok", "command", "speaker", "speaker_id", "purposes", "expires", "custody"}
+    assert set(ran.answer) == {"ok", "command", "speaker", "speaker_id", "purposes", "expires", "custody", "drops_takes"}
     assert ran.answer["speaker"] == "美美"
     assert ran.err == ""
 

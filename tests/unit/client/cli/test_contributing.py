@@ -1,6 +1,7 @@
 """`join`, `contribute`, `ledger`, `node`: what a person sees, and what programs read."""
 
 import datetime as dt
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -288,12 +289,25 @@ def test_a_coordinator_that_is_away_is_said_plainly(joined: Command, monkeypatch
     assert "cannot be reached" in ran.err
 
 
+class Screen(io.StringIO):
+    """What somebody watches; a file is the same without `watched`."""
+
+    def __init__(self, *, watched: bool) -> None:
+        super().__init__()
+        self._watched = watched
+
+    def isatty(self) -> bool:
+        return self._watched
+
+
+@pytest.mark.parametrize("watched", [True, False])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_everything_that_happens_in_a_round_has_words(language: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_that_happens_in_a_round_has_words_and_names_nobody_in_a_file(language: Any, watched: bool) -> None:
     from hometone_client.cli.federation import Narrator
     from hometone_client.cli.terminal import Terminal
 
-    narrator = Narrator(Terminal(language=language))
+    screen = Screen(watched=watched)
+    narrator = Narrator(Terminal(language=language, stderr=screen))
     events: list[tuple[str, dict[str, Any]]] = [
         ("accepted", {"plan": PLAN}),
         ("preparing", {"speaker": "mei"}),
@@ -311,10 +325,12 @@ def test_everything_that_happens_in_a_round_has_words(language: Any, capsys: pyt
     narrator._last_s -= 20.0
     narrator.progress(0.5)
     narrator.progress(0.6)
-    shown = capsys.readouterr().err
+    shown = screen.getvalue()
     assert len(shown.splitlines()) == len(events) + 3 + 1 + 1
-    for part in ("mei", "otto", "7", "limits", "50%"):
+    for part in ("7", "limits", "50%"):
         assert part in shown
+    for name in ("mei", "otto", "anna"):
+        assert (name in shown) is watched
 
 
 def test_messages_are_there_in_both_languages() -> None:

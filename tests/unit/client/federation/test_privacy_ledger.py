@@ -15,6 +15,7 @@ from hometone_client.federation.ledger import DELTA, KIND, EntryState, PrivacyLe
 from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, SpeakerVault, Vault
 from hometone_keys.disk import Disk
 from hometone_shared.errors import BudgetExhausted, DamagedVaultError, StorageError, UsageError
+from hometone_shared.privacy.accounting import noise_multiplier
 from hometone_shared.records.plan import RoundPlan, RoundPurpose
 
 CHEAP = Argon2Cost(memory_kib=8, iterations=1, lanes=1)
@@ -114,10 +115,10 @@ def test_what_is_released_does_not_count_and_what_is_spent_stays(speaker: Speake
     assert ledger.spent_epsilon() == 0.0
     ledger.reserve(a_plan(), digest=digest(1))
     alone = ledger.spent_epsilon()
-    assert alone == ledger.epsilon_after(1.1) - (ledger.epsilon_after(1.1) - alone) > 3.9
+    assert alone == ledger.epsilon_after(a_plan()) - (ledger.epsilon_after(a_plan()) - alone) > 3.9
     ledger.release(digest(1))
     assert ledger.spent_epsilon() == 0.0
-    assert ledger.epsilon_after(1.1) == alone
+    assert ledger.epsilon_after(a_plan()) == alone
     ledger.reserve(a_plan(), digest=digest(2))
     ledger.spend(digest(2))
     with pytest.raises(BudgetExhausted):
@@ -299,3 +300,111 @@ def test_no_order_of_events_overspends(vault: Vault, steps: list[tuple[str, int,
         if sent:
             together = sum(multiplier**-2 for multiplier in sent) ** -0.5
             assert gaussian_delta(together, bound) <= DELTA
+
+
+def of_rounds(count: int, *, epsilon: float, replays: int, delta: float = DELTA) -> float:
+    """Noise multiplier of a plan as `hometone-coordinator plan` chooses it."""
+    return noise_multiplier(epsilon=epsilon, delta=delta, rounds=count, reserved_replays=replays)
+
+
+@pytest.mark.parametrize("replays", [1, 2])
+@pytest.mark.parametrize("rounds", [1, 4])
+def test_rounds_and_their_reserved_replays_stay_within_the_bound_that_was_told(speaker: SpeakerVault, rounds: int, replays: int) -> None:
+    told = 4.0
+    z = of_rounds(rounds, epsilon=told, replays=replays)
+    ledger = PrivacyLedger(speaker)
+    ledger.set_budget(told)
+    before: list[str] = [""] * rounds
+    for again in range(1 + replays):
+        for number in range(rounds):
+            plan = a_plan(
+                run=f"{again:016x}", round_number=number + 1, noise_multiplier=z, repeats=before[number], reserved_replays=replays - again
+            )
+            name = digest(100 * again + number)
+            ledger.reserve(plan, digest=name)
+            ledger.spend(name)
+            before[number] = name
+        if again == 0:
+            assert ledger.spent_epsilon() < told
+        assert ledger.committed_epsilon() == pytest.approx(told, rel=1e-4)
+    assert ledger.spent_epsilon() == pytest.approx(told, rel=1e-4)
+    assert ledger.spent_epsilon() <= told
+    assert gaussian_delta(spent_multiplier(ledger), told) <= DELTA
+    assert PrivacyLedger(speaker).committed_epsilon() == ledger.committed_epsilon()
+    with pytest.raises(BudgetExhausted, match="budget of 4"):
+        ledger.reserve(a_plan(run="f" * 16, noise_multiplier=z, repeats=before[0]), digest=digest(999))
+
+
+def test_what_is_reserved_for_replays_nothing_else_can_use_up(speaker: SpeakerVault) -> None:
+    z = of_rounds(2, epsilon=4.0, replays=1)
+    ledger = PrivacyLedger(speaker)
+    ledger.set_budget(4.0)
+    for number in (1, 2):
+        ledger.reserve(a_plan(round_number=number, noise_multiplier=z, reserved_replays=1), digest=digest(number))
+        ledger.spend(digest(number))
+    with pytest.raises(BudgetExhausted, match="budget of 4"):
+        ledger.reserve(a_plan(run="1" * 16, noise_multiplier=z), digest=digest(3))
+    with pytest.raises(BudgetExhausted, match="budget of 4"):
+        ledger.reserve(a_plan(run="1" * 16, noise_multiplier=z, repeats=digest(9)), digest=digest(3))
+    with pytest.raises(BudgetExhausted, match="budget of 4"):
+        ledger.reserve(a_plan(run="1" * 16, noise_multiplier=z * 0.9, repeats=digest(1)), digest=digest(3))
+    ledger.reserve(a_plan(run="1" * 16, noise_multiplier=z, repeats=digest(1)), digest=digest(3))
+
+
+def test_a_replay_that_was_not_reserved_costs_what_it_costs(speaker: SpeakerVault) -> None:
+    z = of_rounds(2, epsilon=4.0, replays=0)
+    ledger = PrivacyLedger(speaker)
+    ledger.set_budget(4.0)
+    for number in (1, 2):
+        ledger.reserve(a_plan(round_number=number, noise_multiplier=z), digest=digest(number))
+        ledger.spend(digest(number))
+    with pytest.raises(BudgetExhausted, match="budget of 4"):
+        ledger.reserve(a_plan(run="1" * 16, noise_multiplier=z, repeats=digest(1)), digest=digest(3))
+    ledger.set_budget(8.0)
+    ledger.reserve(a_plan(run="1" * 16, noise_multiplier=z, repeats=digest(1)), digest=digest(3))
+    assert 4.0 < ledger.spent_epsilon() <= 8.0
+
+
+def test_an_attempt_that_failed_hands_its_reserve_to_the_next(speaker: SpeakerVault) -> None:
+    ledger = PrivacyLedger(speaker)
+    ledger.set_budget(8.0)
+    z = of_rounds(3, epsilon=8.0, replays=0)
+    for attempt in (1, 2):  # both were sent; the first made no release, so nothing of it is ever repeated
+        ledger.reserve(a_plan(attempt=attempt, noise_multiplier=z, reserved_replays=1), digest=digest(attempt))
+        ledger.spend(digest(attempt))
+    assert ledger.committed_epsilon() == pytest.approx(8.0, rel=1e-4)
+    ledger.reserve(a_plan(run="1" * 16, noise_multiplier=z, repeats=digest(2)), digest=digest(3))
+    assert ledger.committed_epsilon() == pytest.approx(8.0, rel=1e-4)
+
+
+def test_what_was_released_gives_the_reserve_back_to_whom_it_came_from(speaker: SpeakerVault) -> None:
+    ledger = PrivacyLedger(speaker)
+    ledger.set_budget(8.0)
+    ledger.reserve(a_plan(noise_multiplier=3.0, reserved_replays=1), digest=digest(1))
+    ledger.spend(digest(1))
+    whole = ledger.committed_epsilon()
+    ledger.reserve(a_plan(run="1" * 16, noise_multiplier=3.0, repeats=digest(1)), digest=digest(2))
+    assert ledger.committed_epsilon() == whole
+    ledger.release(digest(2))
+    assert ledger.committed_epsilon() == whole > ledger.spent_epsilon()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plans_=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(1, 3), st.sampled_from([1.5, 2.5])), max_size=20))
+def test_whatever_plans_say_about_replays_what_is_spent_stays_within_the_bound(
+    vault: Vault, plans_: list[tuple[int, int, int, float]]
+) -> None:
+    with vault.enroll(f"speaker {next(NAMES)}", "1234") as speaker:
+        ledger = PrivacyLedger(speaker)
+        ledger.set_budget(6.0)
+        for number, (repeats, reserved, round_number, multiplier) in enumerate(plans_, start=1):
+            said = {"repeats": digest(repeats)} if repeats else {}
+            plan = a_plan(round_number=round_number, attempt=number, noise_multiplier=multiplier, reserved_replays=reserved, **said)
+            try:
+                ledger.reserve(plan, digest=digest(number))
+            except BudgetExhausted:
+                continue
+            ledger.spend(digest(number))
+        assert ledger.spent_epsilon() <= ledger.committed_epsilon() <= 6.0
+        if any(entry.counts for entry in ledger.entries):
+            assert gaussian_delta(spent_multiplier(ledger), 6.0) <= DELTA

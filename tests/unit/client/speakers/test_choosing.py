@@ -1,16 +1,19 @@
 """Requirement 48: a voice that was forgotten or locked is gone from the next question on, also in a server that runs."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 from tests.unit.client.speakers.conftest import CHEAP
 from tests.unit.client.speakers.test_room import a_voice
 
-from hometone_client.speakers.choosing import UnlockedVoices
+from hometone_client.speakers.choosing import UnlockedVoices, own_voice
+from hometone_client.speakers.consent import give_consent
 from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.speakers.uses import Way
 from hometone_client.voices import VoiceRegistry
 from hometone_keys import Custody, DeviceSecretSource, Vault
-from hometone_shared.errors import DamagedVaultError, UsageError
+from hometone_shared.errors import ConsentError, DamagedVaultError, UsageError
 
 
 def test_a_voice_that_another_process_forgot_is_gone_at_once(vault: Vault, room: SpeakerRoom, home: Path) -> None:
@@ -44,3 +47,18 @@ def test_damage_is_told_and_not_taken_for_a_locked_voice(room: SpeakerRoom, home
     index.write_bytes(b"HTV1" + bytes(40))
     with pytest.raises(DamagedVaultError):
         own()
+
+
+def test_each_use_is_asked_and_noted_and_a_refusal_is_no_use(room: SpeakerRoom) -> None:
+    room.keep_voice(a_voice(), record={})
+    now = dt.datetime(2026, 3, 1, 9, 30, tzinfo=dt.UTC)
+    voice = own_voice(room, way=Way.SAY, clock=lambda: now)
+    assert voice.languages == ("zh",), "of the voice, when there are no takes any more"
+    with pytest.raises(ConsentError):
+        voice.load()
+    assert room.uses() == ()
+    room.keep_consent(give_consent(locale="en", now=now))
+    voice.load()
+    voice.load()
+    own_voice(room, way=Way.SERVE, clock=lambda: now).load()
+    assert [(use.way, use.count) for use in room.uses()] == [(Way.SAY, 2), (Way.SERVE, 1)]

@@ -40,6 +40,14 @@ def test_without_consent_nothing_goes_on_and_the_refusal_is_noted(room: SpeakerR
     assert [entry["event"] for entry in room.journal()] == ["refused", "consented", "refused"]
 
 
+def test_the_same_refusal_is_noted_once_a_day(room: SpeakerRoom) -> None:
+    for purpose in (Purpose.OWN_VOICE, Purpose.ANNOUNCEMENTS, Purpose.OWN_VOICE):
+        for _ in range(5):
+            with pytest.raises(ConsentError):
+                room.require(purpose, now=NOW)
+    assert [entry["purpose"] for entry in room.journal()] == ["own-voice", "announcements"]
+
+
 def test_another_speakers_consent_does_not_count(vault: Vault, room: SpeakerRoom) -> None:
     room.keep_consent(give_consent(locale="en", now=NOW))
     with SpeakerRoom(vault.enroll("otto", "5678")) as other:

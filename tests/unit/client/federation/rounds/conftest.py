@@ -32,9 +32,11 @@ from hometone_shared.log.merkle import consistency_proof, leaf_hash, nodes_of, r
 from hometone_shared.messages import Body
 from hometone_shared.records.device import DeviceEntry, DeviceStatus
 from hometone_shared.records.plan import RoundPlan, RoundPurpose
+from hometone_shared.records.registration import SpeakerEntry
 from hometone_shared.records.release import NOTHING_SHA256, Release
 from hometone_shared.records.signing import Envelope
 from hometone_shared.secagg.aggregator import Aggregator, Total
+from hometone_shared.withdrawal.recovery import RecoverySecret
 
 CHEAP = Argon2Cost(memory_kib=8, iterations=1, lanes=1)
 BASE, BASIS, BUNDLE = "aa" * 32, "bb" * 32, "ee" * 32
@@ -126,6 +128,10 @@ class Coordinator:
     def add_device(self, vault: Vault, *, status: DeviceStatus = DeviceStatus.ACTIVE) -> None:
         entry = DeviceEntry(signing_key=vault.device.public_signing_key(), node_key_sha256="11" * 32, status=status)
         self.append(entry.signed(self.key))
+
+    def add_speaker(self, vault: Vault, speaker_id: str) -> None:
+        key = RecoverySecret(vault.withdrawal_secret(speaker_id)).withdrawal_key().public_key().public_bytes_raw()
+        self.append(SpeakerEntry(withdrawal_key=key).signed(self.key))
 
     def add_release(self, *, number: int, parent: str = NOTHING_SHA256, **changes: Any) -> Envelope:
         release = Release(
@@ -248,7 +254,9 @@ class Desk:
     def participation(self, before: RoundParticipation | None = None) -> RoundParticipation:
         return RoundParticipation(self.laptop(), self.standing(), before=before)
 
-    def add_speaker(self, name: str, *, contributes: bool = True, budget: float = 8.0, takes: int = 1, **declared: str) -> str:
+    def add_speaker(
+        self, name: str, *, contributes: bool = True, budget: float = 8.0, takes: int = 1, registered: bool = True, **declared: str
+    ) -> str:
         """Somebody who is enrolled here, and usually contributes; her pseudonym."""
         with SpeakerRoom(self.vault.enroll(name, "1234")) as room:
             room.keep_declaration(Declaration(**declared))
@@ -259,6 +267,8 @@ class Desk:
                 PrivacyLedger(room.vault, clock=self.clock.time).set_budget(budget)
                 room.keep_consent(give_consent(locale="en", now=self.clock.utc(), purpose=Purpose.FEDERATED))
                 self.vault.allow_work(room.vault)
+                if registered:
+                    self.coordinator.add_speaker(self.vault, room.speaker_id)
             return room.speaker_id
 
     def ledger(self, name: str) -> PrivacyLedger:
