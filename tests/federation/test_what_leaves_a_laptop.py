@@ -257,7 +257,10 @@ def check(village: Village, pair: list[Watched], *, purposes: tuple[str, ...]) -
 def check_protocol(one: Watched, attempts: list[dict[str, Any]]) -> None:
     """Only known calls, and answers with the protocol's fields."""
     requests = one.requests()
-    assert {request.path for request in requests if request.method == "POST"} <= CALLS | {"/v1/fleet/send-node-heartbeat"}
+    assert {request.path for request in requests if request.method == "POST"} <= CALLS | {
+        "/v1/fleet/send-node-heartbeat",
+        "/hometone/v1/speakers",
+    }
     assert all(request.path.startswith("/hometone/v1/") and not request.body for request in requests if request.method == "GET")
     assert {request.method for request in requests} == {"GET", "POST"}
     runs = list(one.answers().values())
