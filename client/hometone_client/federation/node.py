@@ -34,6 +34,7 @@ from hometone_client.withdrawal.delivery import Courier
 from hometone_keys import Vault
 from hometone_shared.errors import FederationError, HometoneError, UsageError
 from hometone_shared.messages import Body
+from hometone_shared.privacy.accounting import load_accountant
 from hometone_shared.records.release import Release
 
 LOCK: Final = "node.lock"
@@ -262,6 +263,7 @@ def serve_rounds(
     over = threading.Event()
 
     def watch() -> None:
+        load_accountant()  # beside the connection, not while the first offer waits for an answer
         ends_s = None if longest_s is None else time.monotonic() + longest_s
         next_contact_s = time.monotonic() + TEND_S
         while not over.wait(_WATCH_S):

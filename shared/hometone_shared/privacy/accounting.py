@@ -114,6 +114,11 @@ def distributed_gaussian_gap(variance: int, devices: int) -> float:
     return max(10.0 * terms, sys.float_info.min) if devices > 1 else 0.0
 
 
+def load_accountant() -> None:
+    """Load the library before it is needed, which takes a second or more; what answers a question with a deadline calls it beforehand."""
+    _epsilon_of_one(1.0, 1e-5)
+
+
 @lru_cache(maxsize=4096)
 def _epsilon_of_one(multiplier: float, delta: float) -> float:
     """(2)."""

@@ -1,6 +1,7 @@
 """What releases cost, against the closed form of Balle and Wang 2018 and against the mechanism itself."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -163,3 +164,8 @@ def test_the_integers_are_as_private_as_the_accountant_says(multiplier, devices)
         eps = closed_form_epsilon(multiplier, delta)
         exact = np.maximum(shifted - math.exp(eps) * law, 0.0).sum()
         assert abs(exact / delta - 1) < 1e-6
+
+
+def test_the_accountant_can_be_loaded_beforehand():
+    accounting.load_accountant()
+    assert "dp_accounting.pld.privacy_loss_distribution" in sys.modules
