@@ -27,6 +27,7 @@ LAPTOPS: Final = {
     "laptop-4": (("carlo", 2),),
 }
 DIES: Final = "laptop-4"
+WITHDRAWS: Final = ("laptop-2", "carlo-2")
 TAKES_EACH: Final = 3
 MINIMUM_COHORT: Final = 3
 BUDGET: Final = 8.0
@@ -153,13 +154,37 @@ def play(stage: Stage) -> dict[str, Any]:
                 f"  release {status['release']} from {figures.get('survivors')} of {figures['devices']['roster']} laptops, "
                 f"{time.monotonic() - began:.0f} s with their training; the coordinator saw a sum of {figures.get('speakers')} speakers"
             )
+        withdraw_one(stage)
     for laptop, people in LAPTOPS.items():
         for person, part in people:
+            if f"{person}-{part + 1}" == WITHDRAWS[1]:
+                continue
             ledger = stage.hometone(laptop, "ledger", f"{person}-{part + 1}", "--pin-file", str(stage.pin))
             stage.say(f"  {laptop}, {person}-{part + 1}: spent epsilon {ledger['spent_epsilon']:.1f} of {BUDGET:g}")
     checked = stage.coordinator("log", "--verify")
     stage.say(f"  the coordinator's log of {checked['size']} entries adds up to its signed head")
     return status
+
+
+def withdraw_one(stage: Stage) -> None:
+    """One of the six says stop: her laptop, the coordinator and another laptop; the receipt is checked without a network."""
+    laptop, name = WITHDRAWS
+    receipt = stage.folder / "receipt.json"
+    began = time.monotonic()
+    done = stage.hometone(laptop, "revoke", name, "--yes", "--pin-file", str(stage.pin), "--bundle", str(receipt))
+    if not (done["scan"]["clean"] and done["withdrawal"]["delivered"]):
+        raise FederationDemoError("a withdrawal did not arrive")
+    stage.say(
+        f"  {name} says stop: {done['receipt']['files_removed']} files gone, {done['scan']['canaries']} pieces looked for and not found, "
+        f"the coordinator told, {time.monotonic() - began:.1f} s"
+    )
+    stage.hometone("laptop-1", "sync")
+    checked = stage.hometone("laptop-1", "receipt", "verify", str(receipt))
+    bound = next(each["shared_model"] for each in checked["answers"] if each["role"] == "laptop")
+    if not checked["complete"]:
+        raise FederationDemoError("a receipt is not complete although everybody has answered")
+    stage.say(f"  another laptop has heard of it, and checks the receipt: {len(checked['answers'])} signed answers, nothing is pending;")
+    stage.say(f"  what she leaves in the release is bounded by epsilon {bound['epsilon']:.1f} at delta {bound['delta']:.0e}")
 
 
 def forget_all(stage: Stage) -> None:
