@@ -19,6 +19,7 @@ from hometone_server.records.store import LogStore
 from hometone_server.withdrawal.history import RoundHistory
 from hometone_server.withdrawal.taking import Withdrawals
 from hometone_shared.records.device import DeviceEntry, device_id
+from hometone_shared.records.holding import holder_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import HolderReceipt, Removed, Role
 from hometone_shared.records.registration import RegistrationRequest
@@ -76,6 +77,7 @@ def measure(folder: Path, *, speakers: int, laptops: int) -> None:
                 at=int(time.time()),
                 removed={Removed.RECORDINGS: 30, Removed.VOICES: 1},
                 key_destroyed=True,
+                holder=holder_proof(secrets[number].withdrawal_key(), role=Role.LAPTOP, device=device_id(public[number % laptops])),
             ).signed(devices[number % laptops])
             for number in order
         ]

@@ -23,7 +23,8 @@ from hometone_shared.log.merkle import (
 from hometone_shared.records.canonical import Fields, b64, canonical, checked_b64, parse
 from hometone_shared.records.coordinator import CoordinatorDescriptor
 from hometone_shared.records.device import device_id
-from hometone_shared.records.lease import Lease, RecipientCard
+from hometone_shared.records.holding import holder_proof
+from hometone_shared.records.lease import Lease, RecipientCard, recipient_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import (
     FiledReceipt,
@@ -77,6 +78,8 @@ def tombstone(secret: RecoverySecret = SECRET, **changes: Any) -> Envelope:
 
 def receipt(key: Ed25519PrivateKey, role: Role, **changes: Any) -> Envelope:
     fields = {"at": NOW + 5, "removed": {Removed.RECORDINGS: 3, Removed.VOICES: 1}, "key_destroyed": True, **changes}
+    if role is not Role.COORDINATOR:
+        fields["holder"] = holder_proof(OWNER, role=role, device=device_id(key.public_key().public_bytes_raw()))
     return HolderReceipt(tombstone_sha256=tombstone().digest, pseudonym=SECRET.pseudonym, role=role, **fields).signed(key)
 
 
@@ -119,7 +122,7 @@ BUNDLE = ReceiptBundle(
 CARD = RecipientCard(coordinator=coordinator_name(KEY), signing_key=RECIPIENT_KEY, sealing_key=bytes(range(32)), label="Sunrise home 晨光")
 LEASE = Lease(
     pseudonym=SECRET.pseudonym, coordinator=coordinator_name(KEY), recipient=device_id(RECIPIENT_KEY), lease="5a" * 16, label="Anna",
-    issued=NOW, ends=NOW + 86_400, voice_sha256="ef" * 32,
+    issued=NOW, ends=NOW + 86_400, voice_sha256="ef" * 32, holder=recipient_proof(OWNER, device_id(RECIPIENT_KEY)),
 )  # fmt: skip
 REQUEST = RegistrationRequest.make(coordinator_key=KEY, secret=SECRET, device_key=LAPTOP)
 

@@ -1,6 +1,7 @@
 """`hometone consent SPEAKER`: what she has said yes to and what her voice was used for; another yes, aloud where that is needed."""
 
 import datetime as dt
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.speakers.uses import Use, Way
 from hometone_client.withdrawal.reconciliation import apply_ended, require_not_ended
 from hometone_keys import Vault
-from hometone_shared.errors import ConsentError, UsageError
+from hometone_shared.errors import AudioError, ConsentError, UsageError
 
 if TYPE_CHECKING:
     from hometone_client.audio import RawTake
@@ -57,10 +58,26 @@ def spoken_check(
         if waiting is None:
             raise UsageError("no phrase waits to be spoken, or its day is over", hint=f"hometone consent {room.name} --phrase gives one")
         phrase, take = waiting, decode(file)
+        refuse_synthetic(file)
     transcriber = Transcriber(ensure("whisper-base", progress=terminal.line, folder=model_folder()))
     check = check_spoken(take, phrase=phrase, own=own, transcriber=transcriber, encoder=encoder, now=now)
     use_up_phrase(room)
     return check
+
+
+def refuse_synthetic(file: Path) -> None:
+    """Refuse a recording that says itself that a machine has spoken it; whoever removes the label is not found out by this.
+
+    Raises:
+        ConsentError: It carries an AI label.
+    """
+    from hometone_client.audio.labels import read_label
+
+    label = None
+    with suppress(AudioError):  # a file that cannot carry one
+        label = read_label(file.read_bytes())
+    if label is not None:
+        raise ConsentError("this recording is marked as spoken by a machine", hint="the owner of the voice has to say the phrase herself")
 
 
 def agree(room: SpeakerRoom, vault: Vault, *, purpose: Purpose, locale: Locale, days: int, spoken: SpokenCheck | None) -> dict[str, Any]:

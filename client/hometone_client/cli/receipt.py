@@ -9,7 +9,7 @@ from hometone_client.cli.session import Session
 from hometone_client.cli.withdraw import At, Fingerprint, coordinator_of
 from hometone_client.speakers.exports import write_file
 from hometone_client.withdrawal.bundles import SUGGESTED_NAME, fetched_bundle, read_bundle
-from hometone_client.withdrawal.pages import day, model_words, pending_words, receipt_page, role_words
+from hometone_client.withdrawal.pages import day, model_words, pending_words, receipt_page, removed_words, role_words
 from hometone_shared.errors import UsageError
 from hometone_shared.log.cosignature import WitnessKey
 from hometone_shared.records.canonical import checked_hexadecimal
@@ -115,9 +115,8 @@ def _tell(session: Session, command: str, found: VerifiedReceipt, *, page: Path 
     }
     lines = [terminal.words("receipt-complete" if found.is_complete else "receipt-open", pseudonym=found.pseudonym)]
     for answer in found.newest:
-        counts = ", ".join(f"{kind.value} {count}" for kind, count in answer.removed.items())
-        who = role_words(answer.role, terminal.language)
-        lines.append(terminal.words("receipt-answer", who=who, date=day(answer.at), counts=counts or "-"))
+        who, counts = role_words(answer.role, terminal.language), removed_words(answer.removed, terminal.language)
+        lines.append(terminal.words("receipt-answer", who=who, date=day(answer.at), counts=counts))
         if answer.treatment is not None:
             lines.append(f"  {model_words(answer.treatment, terminal.language)}")
     lines += [

@@ -77,7 +77,7 @@ def register(app: typer.Typer) -> None:
         with session.vault(although_damaged=True) as vault:
             entry = vault.find(speaker)
             key = "ask-revoke" if everything else "ask-revoke-purpose"
-            question = terminal.words(key, name=entry.name, purposes=", ".join(sorted(purposes)))
+            question = terminal.words(key, name=entry.name, purposes=_in_words(session, purposes))
             if not yes and not terminal.confirm(question, expected=entry.name, option="--yes"):
                 raise UsageError("nothing was removed", hint="to remove her, type her name")
             room = _opened(session, vault, entry, pin_file=pin_file, everything=everything)
@@ -193,7 +193,7 @@ def _end_purposes(
         if not still_needed and entry.work_allowed:
             vault.end_work(entry.speaker_id)
     told, more = travelled(session, vault, withdrawn.known.tombstone)
-    names = ", ".join(sorted(purposes))
+    names = _in_words(session, purposes)
     values = {
         "speaker": entry.name,
         "ended": sorted(purposes),
@@ -205,6 +205,11 @@ def _end_purposes(
         if failure is not None:
             raise typer.Exit(terminal.fail("revoke", failure, values=values))
     terminal.answer("revoke", values, lines=[terminal.words("purpose-ended", name=entry.name, purposes=names), *more])
+
+
+def _in_words(session: Session, purposes: frozenset[Purpose]) -> str:
+    terminal = session.terminal
+    return terminal.words("list-comma").join(terminal.words(f"consent-{purpose.value}") for purpose in sorted(purposes))
 
 
 def travelled(session: Session, vault: Vault, tombstone: Tombstone) -> tuple[dict[str, Any], list[str]]:

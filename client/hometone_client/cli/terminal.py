@@ -170,7 +170,8 @@ class Terminal:
         if self.as_json:
             print(failure_json(command, failure, values or {}), file=self._stdout, flush=True)
         else:
-            word = self._messages.get(f"error-{failure.kind}", {}).get(self.language, "")
+            kinds = (f"error-{kind.__name__}" for kind in type(error).__mro__)  # the nearest kind that has a word
+            word = next((self._messages[kind][self.language] for kind in kinds if kind in self._messages), "")
             self.line(f"{word}{failure.message}")
             self.hint(failure.hint)
         if self.debug:

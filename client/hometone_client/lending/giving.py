@@ -26,12 +26,14 @@ from hometone_keys import Vault
 from hometone_shared.errors import ConsentError, DamagedVaultError, ProtocolError, UsageError
 from hometone_shared.records.canonical import Fields
 from hometone_shared.records.device import DEVICE_ID_CHARACTERS, device_id
-from hometone_shared.records.lease import LONGEST_LABEL, LONGEST_LEASE_DAYS, Lease, RecipientCard
+from hometone_shared.records.lease import LONGEST_LABEL, LONGEST_LEASE_DAYS, Lease, RecipientCard, recipient_proof
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import LATEST
 from hometone_shared.withdrawal.recovery import RecoverySecret
 
 DEFAULT_LABEL: Final = "Hometone"
+MOST_COPIES: Final = 50
+"""Each is an item of the receipt that says what is pending, and has to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +163,7 @@ def lend(
 
     Raises:
         ConsentError: She has not consented, or has taken it back.
-        UsageError: She has no voice, or the label is none.
+        UsageError: She has no voice, the label is none, or there are too many copies.
         FederationError: She could not be registered.
         StorageError: The disk refuses.
     """
@@ -169,10 +171,13 @@ def lend(
     room.require(Purpose.ANNOUNCEMENTS, now=now)
     consent = room.consent(Purpose.ANNOUNCEMENTS)
     secret = RecoverySecret(vault.withdrawal_secret(room.speaker_id))
+    key = secret.withdrawal_key()
     if consent is None or log.has_ended(secret.pseudonym):
         raise ConsentError("this voice was taken back from announcements for ever", hint="enrol anew to lend a voice again")
     if not room.has_voice:
         raise UsageError("this speaker has no voice yet", hint=f"make it with: hometone train {room.name}")
+    if sum(each.ends > now.timestamp() for each in lent_copies(room)) >= MOST_COPIES:
+        raise UsageError(f"this voice is lent to {MOST_COPIES} machines already", hint="wait until one of the leases has ended")
     if log.is_joined:
         register()  # (3)
     voice = room.vault.read("voice", OWN)
@@ -195,12 +200,13 @@ def lend(
             ends=copy.ends,
             lease_days=copy.lease_days,
             voice_sha256=hashlib.sha256(voice).hexdigest(),
+            holder=recipient_proof(key, copy.recipient),
         )
     except ProtocolError as error:
         raise UsageError(
             f"a lent voice has a label of 1 to {LONGEST_LABEL} printable characters", hint="choose one with --label"
         ) from error
-    package = LentPackage.seal(voice, envelope=lease.signed(secret.withdrawal_key()), sealing_key=card.sealing_key)  # (4)
+    package = LentPackage.seal(voice, envelope=lease.signed(key), sealing_key=card.sealing_key)  # (4)
     room.vault.put_json(copy.lease, copy.to_record(), kind=LENT_KIND)  # (5)
     room.note("lent", label=copy.label, ends=consent.expires.isoformat(), lease_days=lease_days)
     return copy, package.to_bytes()

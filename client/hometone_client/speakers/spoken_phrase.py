@@ -254,8 +254,8 @@ def check_spoken(take: RawTake, *, phrase: Phrase, own: Floats, transcriber: Wri
     errors = word_errors(phrase, heard.text)
     if errors > MOST_WORD_ERRORS:
         raise ConsentError(
-            f"{errors:.0%} of the phrase were understood wrongly, at most {MOST_WORD_ERRORS:.0%} may be",
-            hint="say the phrase that is shown, slowly and clearly, in a quiet room",
+            f"{min(errors, 1.0):.0%} of the phrase was understood wrongly, at most {MOST_WORD_ERRORS:.0%} may be",
+            hint="say the phrase slowly and clearly, in a quiet room; hometone consent NAME --phrase shows it again",
         )
     likeness = phrase_likeness(own, spoken_part(take), take.sample_rate_hz, encoder=encoder)
     if not likeness >= LEAST_LIKENESS:

@@ -33,6 +33,7 @@ from hometone_client.withdrawal.reconciliation import reconcile, require_not_end
 from hometone_keys import Vault
 from hometone_shared.errors import FederationError, HometoneError, ProtocolError
 from hometone_shared.records.purposes import Purpose
+from hometone_shared.records.receipt import HolderReceipt
 from hometone_shared.records.registration import RegistrationRequest, SpeakerEntry
 from hometone_shared.records.tombstone import coordinator_name
 from hometone_shared.withdrawal.recovery import RecoverySecret
@@ -186,7 +187,10 @@ class Courier:
         return tuple(item for item in self._outbox.items() if item.tombstone.coordinator == name)
 
     def _is_waiting(self, item: OutboxItem) -> bool:
-        return not item.is_settled and self._log.tombstones().knows(item.tombstone.pseudonym)
+        book, pseudonym = self._log.tombstones(), item.tombstone.pseudonym
+        if item.envelope in book.withdrawn.get(pseudonym, ()):  # delivered, or it came from there
+            return item.owes_receipt or (item.receipt is not None and item.filed is None)
+        return not item.is_settled and book.knows(pseudonym)
 
     def _deliver(self, records: CoordinatorRecords) -> int:
         delivered = 0
@@ -238,6 +242,9 @@ class Courier:
         for item in self._own_items():
             in_log = item.envelope in known.withdrawn.get(item.tombstone.pseudonym, ())
             if item.receipt is None or item.filed is not None or not in_log:
+                continue
+            if not HolderReceipt.from_envelope(item.receipt).is_proved:  # what would have proved it was destroyed on the disk
+                self._outbox.note_filed(item.tombstone, {"refused": "unproved"})
                 continue
             try:
                 answer = records.file_receipt(item.receipt)

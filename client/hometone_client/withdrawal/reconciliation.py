@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hometone_client.federation.membership import Membership
@@ -27,8 +27,10 @@ from hometone_client.withdrawal.outbox import Outbox, OutboxItem
 from hometone_client.withdrawal.removal import Removal
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import ConsentError, HometoneError, ProtocolError, UsageError, VaultError
+from hometone_shared.records.device import device_id
+from hometone_shared.records.holding import holder_proof
 from hometone_shared.records.purposes import Purpose
-from hometone_shared.records.receipt import Removed
+from hometone_shared.records.receipt import Removed, Role
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import Tombstone
 from hometone_shared.withdrawal.recovery import RecoverySecret
@@ -196,7 +198,7 @@ class Desk:
             What was counted, and what was done.
         """
         item = self._outbox.add(known.envelope)
-        removal = Removal.of_speaker(room, known.tombstone, now_s=self._now_s)
+        removal = replace(Removal.of_speaker(room, known.tombstone, now_s=self._now_s), holder=self._proof(speaker_id))
         if item.receipt is None:
             self._outbox.note_removal(known.tombstone, removal.to_document())
         done = forget(self._vault, speaker_id, home=self._home, room=room, keep_exports=keep_exports)
@@ -217,6 +219,7 @@ class Desk:
             consents += stop_contributing(room) if purpose is Purpose.FEDERATED else room.withdraw_consent(purpose)
         removed = {Removed.RECORDS: consents, Removed.CHECKPOINTS: checkpoints if known.tombstone.ends(Purpose.FEDERATED) else 0}
         removal = Removal.of_purposes(room, known.tombstone, removed=removed, now_s=self._now_s)
+        removal = replace(removal, holder=self._proof(room.speaker_id))
         self._write_receipt(item, removal)
         return removal
 
@@ -252,14 +255,21 @@ class Desk:
         item = self._outbox.add(known.envelope)
         room = self._opened(place)
         voices = exports = 0
+        holder = None
         if room is not None:
             with suppress(VaultError):
                 voices, exports = len(room.vault.list("voice")), len(room.vault.list("export"))
-        removal = Removal.of_guest(voices=voices, exports=exports)
+                holder = read_guest(room.vault).lease.holder
+        removal = Removal.of_guest(voices=voices, exports=exports, holder=holder)
         if item.receipt is None:
             self._outbox.note_removal(known.tombstone, removal.to_document())
         done = forget(self._vault, place.speaker_id, home=self._home, room=room)
         self._write_receipt(item, removal.after(done))
+
+    def _proof(self, speaker_id: str) -> bytes:
+        """Her word that she has lived on this laptop; nobody can give it once her secret is gone."""
+        key = RecoverySecret(self._vault.withdrawal_secret(speaker_id)).withdrawal_key()
+        return holder_proof(key, role=Role.LAPTOP.value, device=device_id(self._vault.device.public_signing_key()))
 
     def _write_receipt(self, item: OutboxItem, removal: Removal) -> None:
         """One receipt for each tombstone; a voice that comes back out of a backup is erased again, and the first receipt stands."""

@@ -16,7 +16,7 @@ from hometone_client.speakers.forgetting import Forgotten
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import ErasureReceipt
 from hometone_shared.errors import HometoneError, ProtocolError
-from hometone_shared.records.canonical import Document, Fields
+from hometone_shared.records.canonical import Document, Fields, b64
 from hometone_shared.records.plan import RoundPurpose
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import (
@@ -57,6 +57,7 @@ class Removal:
         shared_model: What her ledger says, or None.
         exports: Files elsewhere that her vault knows of; None where it could not be opened.
         keys_go: Whether the keys of everything she has here are destroyed with it.
+        holder: Her word that this laptop is what its role says, made while her key is still here; None if that came too late.
     """
 
     role: Role
@@ -65,6 +66,7 @@ class Removal:
     shared_model: SharedModelTreatment | None = None
     exports: int | None = None
     keys_go: bool = True
+    holder: bytes | None = None
 
     @classmethod
     def of_speaker(cls, room: SpeakerRoom | None, tombstone: Tombstone, *, now_s: int) -> Self:
@@ -108,9 +110,9 @@ class Removal:
         )
 
     @classmethod
-    def of_guest(cls, *, voices: int, exports: int) -> Self:
-        """A lent copy, and files elsewhere that were written with it."""
-        return cls(role=Role.RECIPIENT, removed={Removed.LENT_COPIES: 1, Removed.VOICES: voices}, exports=exports)
+    def of_guest(cls, *, voices: int, exports: int, holder: bytes | None) -> Self:
+        """A lent copy, and files elsewhere that were written with it; her word is in the lease."""
+        return cls(role=Role.RECIPIENT, removed={Removed.LENT_COPIES: 1, Removed.VOICES: voices}, exports=exports, holder=holder)
 
     def after(self, done: Forgotten) -> Self:
         """The same once she was forgotten: what was really there."""
@@ -144,12 +146,14 @@ class Removal:
             pending=self.pending,
             key_destroyed=self.keys_go,
             shared_model=self.shared_model,
+            holder=self.holder,
         )
 
     def to_document(self) -> Document:
         """For the outbox."""
         return {
             "exports": self.exports,
+            "holder": None if self.holder is None else b64(self.holder),
             "keys_go": self.keys_go,
             "pending": [item.to_document() for item in self.pending],
             "removed": {kind.value: count for kind, count in self.removed.items()},
@@ -179,7 +183,7 @@ class Removal:
             "key_destroyed": keys_go,
             "pseudonym": tombstone.pseudonym,
             "tombstone_sha256": envelope.digest,
-            **{name: fields.take(name) for name in ("pending", "removed", "role", "shared_model")},
+            **{name: fields.take(name) for name in ("holder", "pending", "removed", "role", "shared_model")},
         }
         fields.done()
         read = HolderReceipt.from_document(signed)
@@ -190,6 +194,7 @@ class Removal:
             shared_model=read.shared_model,
             exports=exports,
             keys_go=read.key_destroyed,
+            holder=read.holder,
         )
 
 

@@ -15,7 +15,9 @@ from hometone_server.withdrawal.bundle import Filings
 from hometone_server.withdrawal.states import WithdrawalState, withdrawal_states
 from hometone_server.withdrawal.taking import Withdrawals
 from hometone_shared.errors import UsageError
+from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import PendingItem
+from hometone_shared.withdrawal.recovery import PSEUDONYM_CHARACTERS
 
 WITHDRAWALS_EPILOG = """\b
 Examples:
@@ -60,7 +62,9 @@ def register(app: typer.Typer) -> None:
             is_clean = service.scrub()
             states = withdrawal_states(service.tables, Filings.open(home, log), pseudonym=pseudonym)
         values = {"withdrawals": [state.to_document() for state in states], "files_emptied": is_clean}
-        if action is Action.LIST:
+        if not states:
+            terminal.answer("withdrawals", values, lines=[terminal.words("withdrawals-none")])
+        elif action is Action.LIST:
             terminal.answer("withdrawals", values, table=_overview(terminal, states))
         else:
             terminal.answer("withdrawals", values, lines=[line for state in states for line in _details(terminal, state)])
@@ -103,29 +107,33 @@ def _table(terminal: Terminal, *columns: str) -> Table:
 
 def _overview(terminal: Terminal, states: Sequence[WithdrawalState]) -> Table:
     table = _table(terminal, "column-pseudonym", "column-received", "column-answered", "column-pending", "column-shared-model")
+    table.columns[0].no_wrap, table.columns[0].min_width = True, PSEUDONYM_CHARACTERS  # whole, because `show` asks for it
     for state in states:
-        pending = ", ".join(_waiting(terminal, item) for item in state.pending)
-        treatment = "" if state.treatment is None else state.treatment.treatment.value
+        pending = terminal.words("list-comma").join(_waiting(terminal, item) for item in state.pending)
+        treatment = "" if state.treatment is None else terminal.words(f"treatment-{state.treatment.treatment.value}")
         table.add_row(state.filed.pseudonym, when(state.withdrawal.received), str(len(state.answers)), pending or "-", treatment)
     return table
 
 
 def _details(terminal: Terminal, state: WithdrawalState) -> list[str]:
     content = state.withdrawal.content
+    comma = terminal.words("list-comma")
+    ending = [Purpose.OWN_VOICE] if content.ends(Purpose.OWN_VOICE) else sorted(content.scope)
     lines = [
         terminal.words("withdrawal-head", pseudonym=content.pseudonym, sequence=content.sequence, received=when(state.withdrawal.received)),
-        terminal.words("withdrawal-scope", scope=", ".join(sorted(content.scope))),
+        terminal.words("withdrawal-scope", scope=comma.join(terminal.words(f"purpose-{purpose.value}") for purpose in ending)),
     ]
     if (model := state.treatment) is not None:
         figures = {"rounds": model.rounds, "epsilon": f"{model.epsilon:g}", "delta": f"{model.delta:g}"}
-        lines.append(terminal.words("withdrawal-model", treatment=model.treatment.value, **figures))
+        lines.append(terminal.words("withdrawal-model", treatment=terminal.words(f"treatment-{model.treatment.value}"), **figures))
     for each in state.answers:
-        removed = ", ".join(f"{count} {kind.value}" for kind, count in each.content.removed.items())
-        values = {"role": each.content.role.value, "device": each.device, "at": when(each.content.at), "removed": removed or "-"}
-        lines.append(terminal.words("withdrawal-answer", **values))
+        removed = comma.join(f"{terminal.words(f'removed-{kind.value}')} {count}" for kind, count in each.content.removed.items())
+        role = terminal.words(f"role-{each.content.role.value}")
+        lines.append(terminal.words("withdrawal-answer", role=role, device=each.device, at=when(each.content.at), removed=removed or "-"))
     waiting = [terminal.words("withdrawal-waits", what=_waiting(terminal, item)) for item in state.pending]
     return [*lines, *(waiting or [terminal.words("withdrawal-done")])]
 
 
 def _waiting(terminal: Terminal, item: PendingItem) -> str:
-    return item.what.value if item.until is None else terminal.words("until", what=item.what.value, until=when(item.until))
+    what = terminal.words(f"pending-{item.what.value}")
+    return what if item.until is None else terminal.words("until", what=what, until=when(item.until))

@@ -4,6 +4,7 @@
 2. After it the files are emptied of what was removed (`LogStore.scrub`). That this has to be done is written down in (1): who is killed
    in between does it at the next start. As long as another program reads and holds it up, the receipt says `open-files`.
 3. The same tombstone, and the same receipt, again give what they gave before.
+4. Only who held something of hers can answer: her withdrawal key has signed that (`hometone_shared.records.holding`).
 
 The tables answer what the book of tombstones would (section 3 there); what is taken here, every laptop takes.
 
@@ -178,7 +179,7 @@ class Withdrawals:
         Raises:
             ProtocolError: It is no receipt, or a signature does not hold.
             FilingRefusedError: `unknown`: about a tombstone that is not here, or of a laptop that was not here; `replayed`: the same
-                laptop has answered before; `refused`: of a role that sends none.
+                laptop has answered before; `refused`: of a role that sends none, or she did not say that it held anything of hers.
         """
         receipt = HolderReceipt.from_envelope(envelope)
         if receipt.role not in {Role.LAPTOP, Role.RECIPIENT}:
@@ -192,6 +193,9 @@ class Withdrawals:
                 raise FilingRefusedError("unknown", "a receipt is about a withdrawal that is not here")
             if not self._membership.was_active_after(device, registration.position):
                 raise FilingRefusedError("unknown", "this laptop does not take part here", hint="join first: hometone join CODE")
+            if not receipt.is_proved:  # (4)
+                raise FilingRefusedError("refused", "nothing proves that this laptop held anything of hers")
+            receipt.check_holder(withdrawal_key=self._withdrawal_key(known.leaf(registration.position)), device=device)
             leaf = FiledReceipt(receipt=envelope).signed(change.signing_key)
             for answered in known.answers(filed.digest):
                 if answered.device == device:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hometone_shared.errors import ProtocolError
 from hometone_shared.records.canonical import Document, Fields, b64
 from hometone_shared.records.device import DEVICE_ID_CHARACTERS, device_id
+from hometone_shared.records.holding import PROOF_BYTES, check_holder, holder_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import COORDINATOR_CHARACTERS, LATEST
@@ -20,6 +21,7 @@ CARD_KIND: Final = "hometone/recipient/v1"
 KIND: Final = "hometone/lease/v1"
 LONGEST_LEASE_DAYS: Final = 30
 LONGEST_LABEL: Final = 100
+_ROLE: Final = "recipient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,11 @@ def words_of_card(envelope: Envelope) -> str:
     return check_words(envelope.to_bytes())
 
 
+def recipient_proof(key: Ed25519PrivateKey, device: str) -> bytes:
+    """`Lease.holder`, signed with the withdrawal key."""
+    return holder_proof(key, role=_ROLE, device=device)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """What a lent copy may do, and until when.
@@ -102,6 +109,7 @@ class Lease:
         ends: End of the consent, seconds since 1970, later than `issued`.
         lease_days: How long it speaks without a contact, 1 to 30.
         voice_sha256: Hash of the voice container, hexadecimal.
+        holder: That she says that this machine is a recipient (`holding`), 64 bytes; it is what the machine's receipt will show.
 
     Raises:
         ProtocolError: A field is not what it should be.
@@ -115,6 +123,7 @@ class Lease:
     issued: int
     ends: int
     voice_sha256: str
+    holder: bytes
     lease_days: int = LONGEST_LEASE_DAYS
     purpose: Purpose = Purpose.ANNOUNCEMENTS
 
@@ -127,6 +136,7 @@ class Lease:
         return {
             "coordinator": self.coordinator,
             "ends": self.ends,
+            "holder": b64(self.holder),
             "issued": self.issued,
             "label": self.label,
             "lease": self.lease,
@@ -160,6 +170,7 @@ class Lease:
         lease = cls(**_read_lease(envelope.verified(KIND, key=envelope.key)))
         if lease.pseudonym != pseudonym_of(envelope.key):
             raise ProtocolError("a lease was not signed by the owner of the voice")
+        check_holder(lease.holder, withdrawal_key=envelope.key, role=_ROLE, device=lease.recipient)
         return lease
 
 
@@ -180,6 +191,7 @@ def _read_lease(document: Document) -> dict[str, Any]:
     read: dict[str, Any] = {
         "coordinator": fields.hexadecimal("coordinator", characters=COORDINATOR_CHARACTERS),
         "ends": fields.integer("ends", low=1, high=LATEST),
+        "holder": fields.blob("holder", size=PROOF_BYTES),
         "issued": fields.integer("issued", low=0, high=LATEST),
         "label": _checked_label(fields.text("label", longest=LONGEST_LABEL)),
         "lease": fields.hexadecimal("lease", characters=32),

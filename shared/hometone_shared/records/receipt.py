@@ -12,8 +12,9 @@ from typing import Any, Final, Self, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hometone_shared.errors import ProtocolError
-from hometone_shared.records.canonical import Document, Fields
+from hometone_shared.records.canonical import Document, Fields, b64, checked_b64
 from hometone_shared.records.device import device_id
+from hometone_shared.records.holding import PROOF_BYTES, check_holder
 from hometone_shared.records.release import LARGEST_NUMBER
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import LATEST
@@ -139,6 +140,8 @@ class HolderReceipt:
         pending: What still waits.
         key_destroyed: Whether the keys that opened what she had here are gone, whatever copies of the files there may be.
         shared_model: What becomes of it, from those who know.
+        holder: That she says that this device is what its role says (`holding`), 64 bytes; None if nothing proves it any more, and for
+            the coordinator. Only what is proved settles what others wait for.
 
     Raises:
         ProtocolError: A field is not what it should be.
@@ -152,6 +155,7 @@ class HolderReceipt:
     pending: tuple[PendingItem, ...] = ()
     key_destroyed: bool = False
     shared_model: SharedModelTreatment | None = None
+    holder: bytes | None = None
 
     def __post_init__(self) -> None:
         """Check the fields by reading what would be written, and keep the counts from being changed."""
@@ -167,10 +171,29 @@ class HolderReceipt:
         if self.tombstone_sha256 != tombstone.digest or self.pseudonym != pseudonym_of(tombstone.key):
             raise ProtocolError("a receipt is about another tombstone")
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether it carries a proof that its device held something of hers; whether that holds, `check_holder` says."""
+        return self.holder is not None
+
+    def check_holder(self, *, withdrawal_key: bytes, device: str) -> None:
+        """Refuse a proof that does not hold; none at all is no lie.
+
+        Args:
+            withdrawal_key: Hers, raw, 32 bytes.
+            device: Id of the device that signed the receipt.
+
+        Raises:
+            ProtocolError: The proof is about another device, another role or another person.
+        """
+        if self.holder is not None:
+            check_holder(self.holder, withdrawal_key=withdrawal_key, role=self.role.value, device=device)
+
     def to_document(self) -> Document:
         """The fields as they are signed."""
         return {
             "at": self.at,
+            "holder": None if self.holder is None else b64(self.holder),
             "key_destroyed": self.key_destroyed,
             "pending": [item.to_document() for item in self.pending],
             "pseudonym": self.pseudonym,
@@ -253,8 +276,10 @@ def _read(document: Document) -> dict[str, Any]:
     shared_model = fields.take("shared_model")
     removed = fields.mapping("removed", most=len(Removed))
     counts = Fields(removed)
+    holder = fields.take("holder")
     read = {
         "at": fields.integer("at", low=0, high=LATEST),
+        "holder": None if holder is None else checked_b64(holder, name="holder", size=PROOF_BYTES),
         "key_destroyed": fields.take("key_destroyed"),
         "pending": tuple(_read_pending(each) for each in fields.items("pending", most=MOST_PENDING)),
         "pseudonym": fields.hexadecimal("pseudonym", characters=PSEUDONYM_CHARACTERS),

@@ -5,6 +5,8 @@
 3. The tombstone is in the log under that head.
 4. Every receipt is about this tombstone and signed by its holder; those that were filed are in the log.
 
+5. A laptop or recipient settles something only with the proof that she made it a holder; another device's word settles nothing.
+
 What it may see: public records only. What it must never do: take a claim for a proof. That a holder tells the truth, and that a device
 whose receipt was not filed belongs to the coordinator's laptops, no bundle can prove.
 """
@@ -166,7 +168,7 @@ class ReceiptBundle:
         received = None
         if self.withdrawal is not None:  # (3)
             received = self._received(self.withdrawal, key, head)
-        answers = [self._answer(each, key, head) for each in self.receipts]  # (4)
+        answers = [self._answer(each, key, head) for each in self.receipts]  # (4) (5)
         if len({each.receipt for each in self.receipts}) < len(self.receipts):
             raise ProtocolError("a receipt is in the bundle twice")
         return VerifiedReceipt(
@@ -215,6 +217,7 @@ class ReceiptBundle:
         receipt.check_about(self.tombstone)
         if (receipt.role is Role.COORDINATOR) != (bundled.receipt.key == key):
             raise ProtocolError("a receipt was not signed by the holder that it speaks for")
+        receipt.check_holder(withdrawal_key=self.tombstone.key, device=device_id(bundled.receipt.key))
         if bundled.filed is not None:
             if key is None or head is None:
                 raise ProtocolError("a receipt lacks the head of the log")

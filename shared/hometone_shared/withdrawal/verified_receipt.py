@@ -47,6 +47,11 @@ class Answer:
         return self.receipt.pending
 
     @property
+    def settles(self) -> bool:
+        """Whether others need not wait for it any more: a holder who was proved to be one, in the log."""
+        return self.filed and self.receipt.is_proved
+
+    @property
     def treatment(self) -> SharedModelTreatment | None:
         """What becomes of the shared model, from those who know."""
         return self.receipt.shared_model
@@ -91,11 +96,11 @@ class VerifiedReceipt:
     def pending(self) -> tuple[tuple[Answer, PendingItem], ...]:
         """Who waits for what, without what others have settled since.
 
-        The coordinator waits for the laptop until a laptop's receipt was filed; the laptop waits for one lent copy less with every
-        recipient whose receipt was filed, and for the replay until the coordinator says that it was done.
+        The coordinator waits for the laptop until her laptop's receipt was filed; the laptop waits for one lent copy less with every
+        recipient of hers whose receipt was filed, and for the replay until the coordinator says that it was done.
         """
-        laptop_has_answered = any(answer.role is Role.LAPTOP and answer.filed for answer in self.newest)
-        copies_gone = sum(answer.role is Role.RECIPIENT and answer.filed for answer in self.newest)
+        laptop_has_answered = any(answer.role is Role.LAPTOP and answer.settles for answer in self.newest)
+        copies_gone = sum(answer.role is Role.RECIPIENT and answer.settles for answer in self.newest)
         is_replayed = any(answer.treatment is not None and answer.treatment.treatment is Treatment.REPLAYED for answer in self.newest)
         left = []
         for answer in self.newest:
@@ -113,7 +118,7 @@ class VerifiedReceipt:
     @property
     def is_complete(self) -> bool:
         """Whether everybody who has to has answered and nothing waits: the laptop alone, or, with a coordinator, its log and itself."""
-        roles = {answer.role for answer in self.newest}
         if self.coordinator_key is None:
-            return Role.LAPTOP in roles and not self.pending
-        return self.received is not None and Role.COORDINATOR in roles and not self.pending
+            return any(answer.role is Role.LAPTOP and answer.receipt.is_proved for answer in self.newest) and not self.pending
+        has_coordinator = any(answer.role is Role.COORDINATOR for answer in self.newest)
+        return self.received is not None and has_coordinator and not self.pending

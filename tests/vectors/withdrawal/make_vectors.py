@@ -110,6 +110,7 @@ def records():
             "pseudonym": who,
             "role": "laptop",
             "at": NOW + 1,
+            "holder": b64(owner.sign(b"hometone/holder/v1\x00laptop\x00" + bytes.fromhex(short(raw(LAPTOP))))),
             "removed": {"recordings": 12, "voices": 1},
             "pending": [{"what": "exports-elsewhere", "until": None}, {"what": "lent-copies", "until": NOW + 86400}],
             "key_destroyed": True,
@@ -127,6 +128,7 @@ def records():
         "label": "Anna",
         "issued": NOW,
         "ends": NOW + 9,
+        "holder": b64(owner.sign(b"hometone/holder/v1\x00recipient\x00" + bytes.fromhex(short(raw(LAPTOP))))),
         "lease_days": 30,
         "voice_sha256": "ab" * 32,
     }

@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hometone_shared.log.cosignature import WitnessKey, cosign, cosigned_at
+from hometone_shared.records.device import device_id
+from hometone_shared.records.holding import holder_proof
 from hometone_shared.records.lease import Lease, RecipientCard, words_of_card
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import FiledReceipt, HolderReceipt, Pending, PendingItem, Removed, Role
@@ -77,6 +79,9 @@ def test_records_are_read_and_made_again():
 
     receipt = HolderReceipt.from_envelope(envelope("receipt"))
     receipt.check_about(envelope("tombstone"))
+    owner_key, device = envelope("tombstone").key, device_id(envelope("receipt").key)
+    receipt.check_holder(withdrawal_key=owner_key, device=device)
+    assert receipt.holder == holder_proof(OWNER.withdrawal_key(), role="laptop", device=device)
     assert (receipt.role, receipt.removed) == (Role.LAPTOP, {Removed.RECORDINGS: 12, Removed.VOICES: 1})
     assert receipt.pending[0] == PendingItem(what=Pending.EXPORTS_ELSEWHERE, until=None)
     assert receipt.shared_model.epsilon == 1.5

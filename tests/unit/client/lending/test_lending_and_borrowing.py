@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.client.lending.conftest import COORDINATOR, DAY, NOW, World, open_vault, tombstone
 
+from hometone_client.lending import giving
 from hometone_client.lending.borrowing import borrow, remove_unfinished
 from hometone_client.lending.giving import LentCopy, checked_card, lent_copies, recipient_card
 from hometone_client.lending.guests import guests, read_guest
@@ -51,6 +52,15 @@ def test_a_failed_registration_lends_nothing(world: World, monkeypatch: pytest.M
     with pytest.raises(ConsentError):
         world.package()
     assert lent_copies(world.room) == ()
+
+
+def test_copies_are_counted_while_they_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(giving, "MOST_COPIES", 2)
+    world.package()
+    world.package()
+    with pytest.raises(UsageError, match="2 machines"):
+        world.package()
+    assert len(lent_copies(world.room)) == 2
 
 
 def test_two_laptops_without_a_coordinator_may_lend_too(world: World) -> None:
@@ -220,6 +230,7 @@ def test_something_that_is_no_voice_is_refused(world: World) -> None:
         issued=int(NOW.timestamp()),
         ends=int((NOW + DAY).timestamp()),
         voice_sha256=hashlib.sha256(rubbish).hexdigest(),
+        holder=LentPackage.from_bytes(world.package()).lease.holder,
     )
     envelope = lease.signed(world.secret.withdrawal_key())
     package = LentPackage.seal(rubbish, envelope=envelope, sealing_key=world.borrower.device.public_sealing_key())

@@ -12,7 +12,7 @@ from tests.unit.client.lending.conftest import World
 from hometone_client.lending.package import LentPackage
 from hometone_client.speakers.room import OWN
 from hometone_shared.errors import ProtocolError
-from hometone_shared.records.lease import Lease
+from hometone_shared.records.lease import Lease, recipient_proof
 from hometone_shared.records.tombstone import NO_COORDINATOR
 from hometone_shared.withdrawal.recovery import RecoverySecret
 
@@ -30,6 +30,7 @@ def a_lease(voice: bytes = VOICE, **changes: object) -> Lease:
         "issued": 1000,
         "ends": 100_000,
         "voice_sha256": hashlib.sha256(voice).hexdigest(),
+        "holder": recipient_proof(SECRET.withdrawal_key(), "cd" * 16),
     }
     return Lease(**(fields | changes))  # type: ignore[arg-type]
 

@@ -29,7 +29,7 @@ def test_revoking_writes_a_receipt_that_verifies(hometone, mei, pin_file, tmp_pa
     assert ran.answer["answers"][0]["key_destroyed"]
     ran = hometone("--lang", "zh", "receipt", "show", bundle, "--print", page)
     assert ran.code == 0
-    assert "没有未完成的事项" in ran.out
+    assert "没有尚待完成的事项" in ran.out
     text = page.read_text(encoding="utf-8")
     assert told["pseudonym"] in text
     assert "<script" not in text
@@ -71,6 +71,7 @@ def test_the_sheet_and_what_it_does(hometone, mei, pin_file, tmp_path, language)
     assert secret.code() in text
     assert re.findall(r"<li>(.*?)</li>", text) == [*secret.words("en").split(), *secret.words("zh").split()]
     assert "<svg" in text
+    assert f"hometone withdraw --code {secret.code()}" in text, "a line that can be copied"
     assert "<script" not in text
     wrong = tmp_path / "wrong.txt"
     wrong.write_text("9999\n")

@@ -15,7 +15,7 @@ from hometone_client.withdrawal.reconciliation import reconcile
 from hometone_client.withdrawal.withdrawing import joined_coordinator, met, place_of, withdraw, withdraw_by_code
 from hometone_shared.errors import ConsentError, FederationError, ProtocolError, UsageError
 from hometone_shared.records.canonical import canonical, parse
-from hometone_shared.records.lease import Lease
+from hometone_shared.records.lease import Lease, recipient_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import Removed, Role
 from hometone_shared.records.registration import SpeakerEntry
@@ -308,6 +308,7 @@ def test_a_lent_copy_goes_and_its_machine_answers(laptop, laptops):
         ends=int(NOW) + 10_000_000,
         lease_days=30,
         voice_sha256="cd" * 32,
+        holder=recipient_proof(secret.withdrawal_key(), announcer.membership.device),
     )
     with announcer.vault.admit_guest("announcer") as place:
         place.put(*LEASE, lease.signed(secret.withdrawal_key()).to_bytes())

@@ -10,6 +10,7 @@ from hometone_server.records.cosignatures import Cosignatures
 from hometone_server.withdrawal.taking import Withdrawals
 from hometone_shared.log.cosignature import WitnessKey, cosign
 from hometone_shared.records.device import device_id
+from hometone_shared.records.holding import holder_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import HolderReceipt, Removed, Role
 from hometone_shared.records.registration import RegistrationRequest
@@ -41,7 +42,12 @@ def gone(make_village):
         filed = withdrawals.take(tombstone.signed(secret.withdrawal_key()))
         if secret is secrets[0]:
             receipt = HolderReceipt(
-                tombstone_sha256=filed.digest, pseudonym=secret.pseudonym, role=Role.LAPTOP, at=9, removed={Removed.RECORDINGS: 12}
+                tombstone_sha256=filed.digest,
+                pseudonym=secret.pseudonym,
+                role=Role.LAPTOP,
+                at=9,
+                removed={Removed.RECORDINGS: 12},
+                holder=holder_proof(secret.withdrawal_key(), role=Role.LAPTOP, device=device_id(key.public_key().public_bytes_raw())),
             )
             withdrawals.file(receipt.signed(key))
     return [secret.pseudonym for secret in secrets], device_id(village.laptops[0].signing_key.public_key().public_bytes_raw())
@@ -78,7 +84,8 @@ def test_people_can_read_it(gone, home, capsys, language):
         assert run([*arguments, "--home", str(home.root), "--lang", language]) == 0
     out = capsys.readouterr().out
     assert device in out
-    assert "laptop" in out
+    assert ("laptop" if language == "en" else "笔记本") in out
+    assert any(line.startswith(f"{first} ") for line in out.splitlines()), "whole, because `show` asks for it"
 
 
 def test_witnesses_are_named_and_forgotten(home, make_village, answer, capsys):

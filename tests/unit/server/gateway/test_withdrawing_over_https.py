@@ -19,7 +19,8 @@ from hometone_shared.log.checkpoint import Checkpoint, log_origin
 from hometone_shared.log.cosignature import WitnessKey, cosign, cosigned_at
 from hometone_shared.log.merkle import leaf_hash, verify_inclusion
 from hometone_shared.records.canonical import canonical, checked_b64, parse
-from hometone_shared.records.device import DeviceEntry
+from hometone_shared.records.device import DeviceEntry, device_id
+from hometone_shared.records.holding import holder_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import FiledReceipt, HolderReceipt, Removed, Role
 from hometone_shared.records.registration import RegistrationRequest, SpeakerEntry
@@ -37,6 +38,7 @@ class Life:
         self.secret = RecoverySecret.generate()
         self.laptop = Ed25519PrivateKey.generate()
         raw = self.laptop.public_key().public_bytes_raw()
+        self.device = device_id(raw)
         log.append(DeviceEntry(signing_key=raw, node_key_sha256=raw.hex()).signed(home.signing_key({})))
 
     def request(self):
@@ -59,6 +61,7 @@ class Life:
             "role": Role.LAPTOP,
             "at": 1_800_000_100,
             "removed": {Removed.VOICES: 1},
+            "holder": holder_proof(self.secret.withdrawal_key(), role=Role.LAPTOP, device=self.device),
         }
         return HolderReceipt(**fields | changes).signed(self.laptop)
 

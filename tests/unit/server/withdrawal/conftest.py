@@ -11,6 +11,7 @@ from hometone_server.rounds.journal import Journal
 from hometone_server.withdrawal.history import RoundHistory
 from hometone_server.withdrawal.taking import Withdrawals
 from hometone_shared.records.device import DeviceEntry, DeviceStatus, device_id
+from hometone_shared.records.holding import holder_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import HolderReceipt, Removed, Role
 from hometone_shared.records.registration import RegistrationRequest
@@ -36,6 +37,7 @@ class Hall:
         self.path = folder / "records.db"
         self.journal_path = folder / "rounds.db"
         self.clock = Clock()
+        self.secrets = {}
         self.reopen()
 
     def reopen(self) -> None:
@@ -54,6 +56,7 @@ class Hall:
         self.log.append(DeviceEntry(signing_key=laptop.raw, node_key_sha256=laptop.raw.hex(), status=status).signed(KEY))
 
     def request(self, secret: RecoverySecret, laptop: SimpleNamespace):
+        self.secrets[secret.pseudonym] = secret
         return RegistrationRequest.make(coordinator_key=self.log.key, secret=secret, device_key=laptop.key)
 
     def speaker(self, laptop: SimpleNamespace) -> RecoverySecret:
@@ -81,6 +84,9 @@ class Hall:
             "removed": {Removed.RECORDINGS: 12},
             "key_destroyed": True,
         }
+        if filed.pseudonym in self.secrets and role is not Role.COORDINATOR:
+            key = self.secrets[filed.pseudonym].withdrawal_key()
+            fields["holder"] = holder_proof(key, role=role, device=laptop.device)
         return HolderReceipt(**fields | changes).signed(laptop.key)
 
     def journal(self) -> Journal:

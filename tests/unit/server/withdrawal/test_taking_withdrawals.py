@@ -16,7 +16,7 @@ from hometone_shared.errors import ProtocolError, UsageError
 from hometone_shared.records.coordinator import CoordinatorDescriptor
 from hometone_shared.records.device import DeviceStatus, device_id
 from hometone_shared.records.purposes import Purpose
-from hometone_shared.records.receipt import FILED_KIND, FiledReceipt, Pending, Removed, Role
+from hometone_shared.records.receipt import FILED_KIND, FiledReceipt, HolderReceipt, Pending, Removed, Role
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import NO_COORDINATOR, WITHDRAWAL_KIND, SharedModelWish
 from hometone_shared.withdrawal.recovery import RecoverySecret
@@ -175,7 +175,7 @@ def test_receipts_that_are_refused(hall):
     elsewhere = dataclasses.replace(filed, digest="ab" * 32)
     other = dataclasses.replace(filed, pseudonym="cd" * 16)
     size = hall.log.checkpoint().size
-    stranger = mock.Mock(key=RecoverySecret.generate().withdrawal_key())
+    stranger = mock.Mock(key=RecoverySecret.generate().withdrawal_key(), device="ef" * 16)
     for code, receipt in (
         ("unknown", hall.receipt(elsewhere, laptop)),
         ("unknown", hall.receipt(other, laptop)),
@@ -278,3 +278,18 @@ def test_whatever_comes_laptops_accept_the_log(tmp_path_factory, make_hall, acts
 def test_an_envelope_of_another_kind_is_no_tombstone(hall):
     with pytest.raises(ProtocolError):
         hall.withdrawals.take(Envelope.sign("hometone/test/v1", {}, hall.log._key))
+
+
+def test_a_laptop_that_held_nothing_of_hers_answers_nothing(hall):
+    """Otherwise a receipt would read complete although hers was never switched on."""
+    hers, other = hall.laptop(), hall.laptop()
+    filed = hall.withdrawals.take(hall.tombstone(hall.speaker(hers)))
+    with refusing("refused"):
+        hall.withdrawals.file(hall.receipt(filed, other, holder=None))
+    proof = HolderReceipt.from_envelope(hall.receipt(filed, hers)).holder
+    for role in (Role.LAPTOP, Role.RECIPIENT):
+        with pytest.raises(ProtocolError, match="nothing proves"):
+            hall.withdrawals.file(hall.receipt(filed, other, role, holder=proof))
+    assert [item.what for item in own_receipt(hall, filed).pending] == [Pending.LAPTOP]
+    hall.withdrawals.file(hall.receipt(filed, hers))
+    assert own_receipt(hall, filed).pending == ()

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hometone_shared.errors import ProtocolError
 from hometone_shared.records import lease, receipt, registration, tombstone, withdrawn_releases
 from hometone_shared.records.canonical import b64
-from hometone_shared.records.lease import Lease, RecipientCard
+from hometone_shared.records.device import device_id
+from hometone_shared.records.holding import holder_proof
+from hometone_shared.records.lease import Lease, RecipientCard, recipient_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import (
     FiledReceipt,
@@ -52,6 +54,7 @@ RECEIPT = HolderReceipt(
     pending=(PendingItem(what=Pending.LENT_COPIES, until=NOW), PendingItem(what=Pending.EXPORTS_ELSEWHERE, until=None)),
     key_destroyed=True,
     shared_model=TREATED,
+    holder=holder_proof(OWNER, role=Role.LAPTOP, device=device_id(LAPTOP_KEY)),
 )
 ENTRY = SpeakerEntry(withdrawal_key=OWNER_KEY)
 RELEASES = WithdrawnReleases(releases=(2, 3), replaced_by=7)
@@ -65,6 +68,7 @@ LEASE = Lease(
     issued=NOW,
     ends=NOW + 1,
     voice_sha256="ab" * 32,
+    holder=recipient_proof(OWNER, CARD.device),
 )
 WITHDRAWAL = Withdrawal(tombstone=STONE.signed(OWNER), received=NOW)
 FILED = FiledReceipt(receipt=RECEIPT.signed(LAPTOP))

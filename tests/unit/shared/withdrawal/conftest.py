@@ -9,6 +9,8 @@ from hometone_shared.log.checkpoint import Checkpoint, log_origin
 from hometone_shared.log.cosignature import WitnessKey, cosign
 from hometone_shared.log.merkle import inclusion_proof, leaf_hash, nodes_of, root_of
 from hometone_shared.records.coordinator import CoordinatorDescriptor
+from hometone_shared.records.device import device_id
+from hometone_shared.records.holding import holder_proof
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import FiledReceipt, HolderReceipt, Role
 from hometone_shared.records.registration import SpeakerEntry
@@ -66,7 +68,10 @@ class SmallLog:
 
     def receipt(self, tombstone, key, role, **changes):
         who = Tombstone.from_envelope(tombstone).pseudonym
-        return HolderReceipt(**{"tombstone_sha256": tombstone.digest, "pseudonym": who, "role": role, "at": NOW + 2, **changes}).signed(key)
+        owner = next(secret for secret in map(self.speaker, range(10)) if secret.pseudonym == who)
+        holder = None if role is Role.COORDINATOR else holder_proof(owner.withdrawal_key(), role=role, device=device_id(raw(key)))
+        fields = {"tombstone_sha256": tombstone.digest, "pseudonym": who, "role": role, "at": NOW + 2, "holder": holder}
+        return HolderReceipt(**fields | changes).signed(key)
 
     def file(self, receipt):
         return self.append(FiledReceipt(receipt=receipt).signed(self.coordinator))

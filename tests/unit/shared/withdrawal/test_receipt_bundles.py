@@ -77,6 +77,26 @@ def test_a_recipient_who_has_answered_settles_one_lent_copy(withdrawn):
     assert len(unfiled.pending) == 2
 
 
+def test_devices_that_held_nothing_settle_nothing(withdrawn):
+    log, bundle, tombstone, receipts = withdrawn
+    waiting = log.receipt(tombstone, log.coordinator, Role.COORDINATOR, pending=(PendingItem(what=Pending.LAPTOP, until=log.now + 99),))
+    foreign = log.receipt(tombstone, STRANGER, Role.LAPTOP, holder=None)
+    assert [item.what for _, item in rebuilt(log, bundle, [waiting, foreign]).verified().pending] == [Pending.LAPTOP]
+    copies = log.receipt(tombstone, log.laptop, Role.LAPTOP, pending=(PendingItem(what=Pending.LENT_COPIES, until=log.now + 9),))
+    foreign = log.receipt(tombstone, STRANGER, Role.RECIPIENT, holder=None)
+    assert not rebuilt(log, bundle, [waiting, copies, foreign]).verified().is_complete
+    assert rebuilt(log, bundle, [waiting, copies, receipts[Role.RECIPIENT]]).verified().is_complete
+    hers = FiledReceipt(receipt=receipts[Role.LAPTOP]).content.holder
+    with pytest.raises(ProtocolError, match="nothing proves"):
+        rebuilt(log, bundle, [waiting, log.receipt(tombstone, STRANGER, Role.LAPTOP, holder=hers)]).verified()
+
+
+def test_a_laptop_alone_has_to_be_hers(log):
+    tombstone = log.tombstone(log.speaker(), coordinator=NO_COORDINATOR)
+    receipt = BundledReceipt(receipt=log.receipt(tombstone, log.laptop, Role.LAPTOP, holder=None))
+    assert not ReceiptBundle(tombstone=tombstone, receipts=(receipt,)).verified().is_complete
+
+
 def test_a_replay_that_the_coordinator_has_done_is_waited_for_by_nobody(withdrawn):
     log, bundle, tombstone, _ = withdrawn
     laptop = log.receipt(tombstone, log.laptop, Role.LAPTOP, pending=(PendingItem(what=Pending.REPLAY, until=None),))
