@@ -176,7 +176,8 @@ def lend(
         raise ConsentError("this voice was taken back from announcements for ever", hint="enrol anew to lend a voice again")
     if not room.has_voice:
         raise UsageError("this speaker has no voice yet", hint=f"make it with: hometone train {room.name}")
-    if sum(each.ends > now.timestamp() for each in lent_copies(room)) >= MOST_COPIES:
+    others = {each.recipient for each in lent_copies(room) if each.ends > now.timestamp()} - {card.device}
+    if len(others) >= MOST_COPIES:
         raise UsageError(f"this voice is lent to {MOST_COPIES} machines already", hint="wait until one of the leases has ended")
     if log.is_joined:
         register()  # (3)

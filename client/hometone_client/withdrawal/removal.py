@@ -223,8 +223,11 @@ def _lent(room: SpeakerRoom, *, now_s: int) -> Sequence[PendingItem]:
         copies = lent_copies(room)
     except HometoneError:
         return (PendingItem(what=Pending.LENT_COPIES, until=None),)
-    ends = (min(copy.ends, now_s + copy.lease_days * DAY_S) for copy in copies if copy.ends > now_s)
-    return tuple(PendingItem(what=Pending.LENT_COPIES, until=end) for end in sorted(ends))
+    ends: dict[str, int] = {}  # of each machine: a newer copy has taken the place of the one before
+    for copy in copies:
+        if copy.ends > now_s:
+            ends[copy.recipient] = max(ends.get(copy.recipient, 0), min(copy.ends, now_s + copy.lease_days * DAY_S))
+    return tuple(PendingItem(what=Pending.LENT_COPIES, until=end) for end in sorted(ends.values()))
 
 
 def _replay(treatment: SharedModelTreatment | None) -> Sequence[PendingItem]:

@@ -64,9 +64,17 @@ class World:
         word = tombstone(self.secret, *scope)
         self.entries.append(Withdrawal(tombstone=word, received=int(NOW.timestamp())).signed(COORDINATOR))
 
-    def package(self, *, now: dt.datetime = NOW, lease_days: int = 30, log: KnownLog | None = None, label: str | None = None) -> bytes:
+    def package(
+        self,
+        *,
+        now: dt.datetime = NOW,
+        lease_days: int = 30,
+        log: KnownLog | None = None,
+        label: str | None = None,
+        borrower: Vault | None = None,
+    ) -> bytes:
         known = self.log if log is None else log
-        envelope = recipient_card(self.borrower, coordinator=known.coordinator, label="Sunrise home")
+        envelope = recipient_card(borrower or self.borrower, coordinator=known.coordinator, label="Sunrise home")
         card = checked_card(envelope, vault=self.owner, log=known)
         done = lend(self.room, self.owner, card=card, log=known, register=self.register_once, now=now, lease_days=lease_days, label=label)
         return done[1]

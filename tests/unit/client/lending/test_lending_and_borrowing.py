@@ -17,11 +17,13 @@ from hometone_client.speakers.consent import Purpose, give_consent
 from hometone_client.speakers.room import OWN, SpeakerRoom
 from hometone_client.speakers.uses import Way
 from hometone_client.withdrawal.outbox import Outbox
+from hometone_client.withdrawal.removal import Removal
 from hometone_keys import Vault
 from hometone_shared.errors import ConsentError, DamagedVaultError, ModelError, ProtocolError, UsageError
 from hometone_shared.records.lease import Lease, words_of_card
+from hometone_shared.records.receipt import Pending
 from hometone_shared.records.signing import Envelope
-from hometone_shared.records.tombstone import NO_COORDINATOR
+from hometone_shared.records.tombstone import NO_COORDINATOR, Tombstone
 
 
 def test_what_was_lent_arrives_and_is_in_the_registry(world: World) -> None:
@@ -54,13 +56,19 @@ def test_a_failed_registration_lends_nothing(world: World, monkeypatch: pytest.M
     assert lent_copies(world.room) == ()
 
 
-def test_copies_are_counted_while_they_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(giving, "MOST_COPIES", 2)
+def test_machines_are_counted_and_a_newer_copy_takes_the_place_of_the_one_before(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(giving, "MOST_COPIES", 1)
     world.package()
-    world.package()
-    with pytest.raises(UsageError, match="2 machines"):
-        world.package()
+    world.package(lease_days=7)
     assert len(lent_copies(world.room)) == 2
+    with open_vault(tmp_path / "another") as another, pytest.raises(UsageError, match="1 machines"):
+        world.package(borrower=another)
+    word = Tombstone.from_envelope(tombstone(world.secret, Purpose.OWN_VOICE))
+    now_s = int(NOW.timestamp())
+    waiting = [item for item in Removal.of_speaker(world.room, word, now_s=now_s).pending if item.what is Pending.LENT_COPIES]
+    assert [item.until for item in waiting] == [now_s + 30 * 86_400], "one machine, one answer to wait for"
 
 
 def test_two_laptops_without_a_coordinator_may_lend_too(world: World) -> None:
