@@ -12,6 +12,7 @@ What it may see: signed records and device ids. What it must never do: refuse so
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, Self
 
@@ -40,10 +41,13 @@ from hometone_shared.records.registration import RegistrationRequest, SpeakerEnt
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import Tombstone, Withdrawal, coordinator_name
 
+_DAY_S: Final = 86_400
 PATIENCE_S: Final = 3.0
 """How long the files of the log may be held up before the receipt says so."""
 MOST_TOMBSTONES: Final = 100
 """Of one pseudonym: nobody has to say it more often."""
+MOST_REGISTRATIONS_A_DAY: Final = 100
+"""Of one laptop. Leaves stay for ever and every laptop takes them all: without it one of them could make the log too long for the others."""
 
 
 class Withdrawals:
@@ -66,6 +70,7 @@ class Withdrawals:
         self._patience_s = patience_s
         self._membership = Membership(log)
         self._tables = WithdrawalTables(log)
+        self._registered: Counter[tuple[str, int]] = Counter()
 
     @classmethod
     def open(cls, home: CoordinatorHome, log: LogStore) -> Self:
@@ -93,7 +98,8 @@ class Withdrawals:
 
         Raises:
             ProtocolError: It is no request, was meant for another coordinator, or a signature does not hold.
-            FilingRefusedError: `unknown`: no laptop that takes part asks; `used`: another laptop registered it; `refused`: it has gone.
+            FilingRefusedError: `unknown`: no laptop that takes part asks; `used`: another laptop registered it; `refused`: it has gone;
+                `busy`: this laptop has registered very many today.
         """
         request = RegistrationRequest.from_envelope(envelope, coordinator_key=self._log.key)
         device = device_id(envelope.key)
@@ -103,6 +109,7 @@ class Withdrawals:
             known = WithdrawalTables(change)
             registration = known.registration(request.pseudonym)
             if registration is None:
+                self._count_registration(device)
                 position = change.append(request.entry().signed(change.signing_key))
                 registration = Registration(position=position, registered_s=int(self._clock()))
                 add_speaker(change, registration, pseudonym=request.pseudonym, device=device)
@@ -114,6 +121,14 @@ class Withdrawals:
         if owner != device or key != request.withdrawal_key:
             raise FilingRefusedError("used", "another laptop has registered this voice", hint="a voice is registered by one laptop")
         return registration.position
+
+    def _count_registration(self, device: str) -> None:
+        today = int(self._clock()) // _DAY_S
+        if any(day != today for _, day in self._registered):
+            self._registered.clear()
+        if self._registered[device, today] >= MOST_REGISTRATIONS_A_DAY:
+            raise FilingRefusedError("busy", "this laptop has registered very many voices today", hint="try again tomorrow")
+        self._registered[device, today] += 1
 
     def _withdrawal_key(self, leaf: Envelope) -> bytes:
         return SpeakerEntry.from_envelope(leaf, key=self._log.key).withdrawal_key

@@ -54,14 +54,14 @@ class Life:
         }
         return Tombstone(**fields | changes).signed(self.secret.withdrawal_key())
 
-    def receipt(self, **changes):
+    def receipt(self, role=Role.LAPTOP, **changes):
         fields = {
             "tombstone_sha256": self.tombstone().digest,
             "pseudonym": self.secret.pseudonym,
-            "role": Role.LAPTOP,
+            "role": role,
             "at": 1_800_000_100,
             "removed": {Removed.VOICES: 1},
-            "holder": holder_proof(self.secret.withdrawal_key(), role=Role.LAPTOP, device=self.device),
+            "holder": holder_proof(self.secret.withdrawal_key(), role=role, device=self.device),
         }
         return HolderReceipt(**fields | changes).signed(self.laptop)
 

@@ -293,3 +293,19 @@ def test_a_laptop_that_held_nothing_of_hers_answers_nothing(hall):
     assert [item.what for item in own_receipt(hall, filed).pending] == [Pending.LAPTOP]
     hall.withdrawals.file(hall.receipt(filed, hers))
     assert own_receipt(hall, filed).pending == ()
+
+
+def test_one_laptop_does_not_make_the_log_too_long_for_the_others(hall, monkeypatch):
+    monkeypatch.setattr(taking, "MOST_REGISTRATIONS_A_DAY", 2)
+    busy, other = hall.laptop(), hall.laptop()
+    secrets = [hall.speaker(busy) for _ in range(2)]
+    hall.withdrawals.take(hall.tombstone(secrets[0]))  # who goes makes no room
+    size = hall.log.checkpoint().size
+    with refusing("busy"):
+        hall.speaker(busy)
+    hall.withdrawals.register(hall.request(secrets[1], busy))  # the same again is nothing new
+    assert hall.log.checkpoint().size == size
+    hall.speaker(other)
+    hall.clock.now += 86_400
+    hall.speaker(busy)
+    assert len(book_of(hall).speakers) == 4
