@@ -47,7 +47,7 @@ PATIENCE_S: Final = 3.0
 MOST_TOMBSTONES: Final = 100
 """Of one pseudonym: nobody has to say it more often."""
 MOST_REGISTRATIONS_A_DAY: Final = 100
-"""Of one laptop. Leaves stay for ever and every laptop takes them all: without it one of them could make the log too long for the others."""
+"""Of one laptop. Leaves stay for ever and every laptop takes them all: one of them alone could make the log too long for the others."""
 
 
 class Withdrawals:
