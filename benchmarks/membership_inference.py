@@ -24,14 +24,19 @@ import math
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import beta, norm
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from noise_pool import Pool
+
 from hometone_server.rounds.outcomes import moved
 from hometone_shared.privacy.accounting import noise_multiplier
 from hometone_shared.privacy.clipping import decode, encode
-from hometone_shared.privacy.noise import add_noise, discrete_gaussian
+from hometone_shared.privacy.noise import add_noise
 from hometone_shared.records.plan import SCALE, threshold
 
 EPSILON, DELTA = 2.0, 1e-3
@@ -42,20 +47,6 @@ EXPOSED = ROUNDS - JOINS + 1
 """Rounds that she was in, and for which her budget is."""
 MULTIPLIER = noise_multiplier(epsilon=EPSILON, delta=DELTA, rounds=EXPOSED)
 MU = math.sqrt(EXPOSED) / MULTIPLIER
-
-
-class Pool:
-    """The sampler of production, asked for many numbers at once."""
-
-    def __init__(self):
-        self._left = {}
-
-    def __call__(self, count, *, variance):
-        left = self._left.get(variance, np.empty(0, dtype=np.int64))
-        if len(left) < count:
-            left = np.concatenate([left, discrete_gaussian(1 << 16, variance=variance)])
-        self._left[variance] = left[count:]
-        return left[:count]
 
 
 class World:

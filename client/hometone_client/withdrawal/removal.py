@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from hometone_client.federation.ledger import DELTA, PrivacyLedger
 from hometone_client.lending.giving import lent_copies
+from hometone_client.lending.guests import DAY_S
 from hometone_client.speakers.forgetting import Forgotten
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import ErasureReceipt
@@ -32,7 +33,6 @@ from hometone_shared.records.receipt import (
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import SharedModelWish, Tombstone
 
-DAY_S: Final = 86_400
 _WORDS: Final[Mapping[str, Removed]] = MappingProxyType(
     {
         "take": Removed.RECORDINGS,

@@ -13,6 +13,7 @@ from hometone_shared.records.canonical import Document, Fields, b64
 from hometone_shared.records.device import DEVICE_ID_CHARACTERS, device_id
 from hometone_shared.records.holding import PROOF_BYTES, check_holder, holder_proof
 from hometone_shared.records.purposes import Purpose
+from hometone_shared.records.receipt import Role
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import COORDINATOR_CHARACTERS, LATEST
 from hometone_shared.withdrawal.recovery import PSEUDONYM_CHARACTERS, check_words, pseudonym_of
@@ -21,7 +22,6 @@ CARD_KIND: Final = "hometone/recipient/v1"
 KIND: Final = "hometone/lease/v1"
 LONGEST_LEASE_DAYS: Final = 30
 LONGEST_LABEL: Final = 100
-_ROLE: Final = "recipient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def words_of_card(envelope: Envelope) -> str:
 
 def recipient_proof(key: Ed25519PrivateKey, device: str) -> bytes:
     """`Lease.holder`, signed with the withdrawal key."""
-    return holder_proof(key, role=_ROLE, device=device)
+    return holder_proof(key, role=Role.RECIPIENT.value, device=device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +170,7 @@ class Lease:
         lease = cls(**_read_lease(envelope.verified(KIND, key=envelope.key)))
         if lease.pseudonym != pseudonym_of(envelope.key):
             raise ProtocolError("a lease was not signed by the owner of the voice")
-        check_holder(lease.holder, withdrawal_key=envelope.key, role=_ROLE, device=lease.recipient)
+        check_holder(lease.holder, withdrawal_key=envelope.key, role=Role.RECIPIENT.value, device=lease.recipient)
         return lease
 
 
