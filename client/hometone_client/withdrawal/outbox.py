@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from hometone_keys.disk import Disk
-from hometone_shared.errors import ProtocolError
+from hometone_shared.errors import ProtocolError, StorageError
 from hometone_shared.records.canonical import Document, canonical, parse
 from hometone_shared.records.receipt import HolderReceipt
 from hometone_shared.records.signing import Envelope
@@ -158,6 +158,10 @@ class Outbox:
         return len(old)
 
     def _names(self) -> Iterator[re.Match[str]]:
+        if self.folder.exists() and not self.folder.is_dir():  # what cannot be looked into must not be taken for empty
+            raise StorageError(
+                "the folder of withdrawals is not a folder", hint="something took its place in the data folder: move that elsewhere"
+            )
         return (match for name in self._disk.names(self.folder) if (match := _NAME.fullmatch(name)) is not None)
 
     def _item(self, pseudonym: str, sequence: int) -> OutboxItem | None:

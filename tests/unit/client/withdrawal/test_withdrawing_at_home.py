@@ -221,3 +221,9 @@ def test_nothing_to_do_is_cheap(laptops):
         laptop.reconcile()
         best_s = min(best_s, time.perf_counter() - began)
     assert best_s < 0.1  # 20 ms on an idle machine
+
+
+def test_a_file_in_the_place_of_the_outbox_is_not_taken_for_an_empty_one(tmp_path):
+    (tmp_path / "withdrawals").write_bytes(b"")
+    with pytest.raises(StorageError, match="not a folder"):
+        Outbox(tmp_path).items()
