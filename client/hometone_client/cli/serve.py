@@ -1,6 +1,6 @@
 """`hometone serve`: the local API, for programs on this computer."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ EPILOG = """\b
 Examples:
   hometone serve                                   stock voices only
   hometone serve --unlock mei=pin.txt --token-file token.txt
+  hometone serve --unlock mei=pin.txt --assistant-port 10200    also for Home Assistant on this computer (docs/assistant.md)
   curl -H "Authorization: Bearer $(cat token.txt)" -H "Content-Type: application/json" \\
        -d '{"input": "Hello", "voice": "mei", "response_format": "wav"}' \\
        http://127.0.0.1:8573/v1/audio/speech -o hello.wav
@@ -36,8 +37,13 @@ def register(app: typer.Typer) -> None:
         token_file: Annotated[
             Path | None, typer.Option(help="Write the token there, readable by you only; otherwise it is printed.")
         ] = None,
+        assistant_port: Annotated[
+            int | None, typer.Option(help="Also speak for voice assistants (Wyoming) on this port; 0 picks a free one.", min=0, max=65_535)
+        ] = None,
+        assistant_label: Annotated[bool, typer.Option(help="Say before each answer of an assistant that the voice is synthetic.")] = True,
     ) -> None:
         """Let programs on this computer speak: POST /v1/audio/speech (OpenAI's shape), GET /v1/voices."""
+        from hometone_client.assistant import Assistant, AssistantState
         from hometone_client.federation.newest_release import renew_voice
         from hometone_client.lending.guests import lent_voice
         from hometone_client.lending.known_log import watched_log
@@ -70,16 +76,30 @@ def register(app: typer.Typer) -> None:
                     renew_voice(rooms[-1], session.home)
             log = watched_log(session.home)
 
-            def voice_of(room: SpeakerRoom) -> Voice:
-                return lent_voice(room, log=log, way=Way.SERVE) if room.speaker_id in lent else own_voice(room, way=Way.SERVE)
+            def unlocked_for(way: Way) -> UnlockedVoices:
+                def voice_of(room: SpeakerRoom) -> Voice:
+                    return lent_voice(room, log=log, way=way) if room.speaker_id in lent else own_voice(room, way=way)
 
-            own = UnlockedVoices(rooms, on_gone=sessions.forget, voice_of=voice_of)
+                return UnlockedVoices(rooms, on_gone=sessions.forget, voice_of=voice_of)
+
+            own = unlocked_for(Way.SERVE)
             token = new_token()
             state = ApiState(
                 token=token,
                 registry=VoiceRegistry(base_sha256=sessions.base_sha256, own=own),
                 speaker=lambda voice: Synthesizer(model_folder(), voice, sessions=sessions),
             )
+
+            assistant = None
+            if assistant_port is not None:
+                voices = AssistantState(
+                    registry=VoiceRegistry(base_sha256=sessions.base_sha256, own=unlocked_for(Way.ASSISTANT)),
+                    speaker=state.speaker,
+                    desk=state.desk,
+                    limits=state.limits,
+                    audible_label=assistant_label,
+                )
+                assistant = stack.enter_context(closing(Assistant(voices, port=assistant_port)))
 
             def ready(url: str) -> None:
                 if token_file is not None:  # not before the port is ours: the file may be that of the program that listens there
@@ -89,6 +109,9 @@ def register(app: typer.Typer) -> None:
                 if token_file is None:
                     shown["token"] = token
                     lines.append(f"token: {token}")
+                shown["assistant_url"] = assistant.url if assistant else None
+                if assistant is not None:
+                    lines.append(terminal.words("serving-assistant", url=assistant.url))
                 terminal.answer("serve", shown, lines=lines)
 
             def renewed() -> None:
@@ -97,5 +120,5 @@ def register(app: typer.Typer) -> None:
                     sessions.forget()
 
             with upkeep(session, contact=renewed):
-                run_server(create_app(state), port=port, on_ready=ready)
+                run_server(create_app(state), port=port, on_ready=ready, beside=assistant.running if assistant else None)
         terminal.say("served")

@@ -29,6 +29,10 @@ class Way(StrEnum):
     SERVE = "serve"
     LENT = "lent"
     ROUND = "round"
+    LISTENING = "listening"
+    ASSISTANT = "assistant"
+    PRESENTER = "presenter"
+    ANNOUNCEMENT = "announcement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ def note_speaking(vault: SpeakerVault, way: Way, *, now: dt.datetime) -> None:
 
     Args:
         vault: Whose voice, unlocked.
-        way: `SAY` or `SERVE`.
+        way: Any but `LENT` and `ROUND`, which have accounts of their own.
         now: The time, with a time zone.
 
     Raises:

@@ -3,5 +3,6 @@
 from hometone_client.speaking.sessions import Sessions
 from hometone_client.speaking.settings import SpeakingSettings
 from hometone_client.speaking.synthesizer import SpokenSentence, Synthesizer
+from hometone_client.speaking.timing import MouthShape, PhonemeTiming, mouth_shapes
 
-__all__ = ["Sessions", "SpeakingSettings", "SpokenSentence", "Synthesizer"]
+__all__ = ["MouthShape", "PhonemeTiming", "Sessions", "SpeakingSettings", "SpokenSentence", "Synthesizer", "mouth_shapes"]

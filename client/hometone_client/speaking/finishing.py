@@ -45,18 +45,21 @@ def limited(samples: Samples) -> Samples:
     return np.where(magnitude > LIMITER_KNEE, np.sign(samples) * bent, samples).astype(np.float32)
 
 
-def trimmed(samples: Samples) -> Samples:
-    """Cut silence (60 dB below the loudest 10 ms) at both ends down to 50 and 150 ms; sound in between is not touched."""
+def kept(samples: Samples) -> slice:
+    """What is left when silence (60 dB below the loudest 10 ms) at both ends is cut down to 50 and 150 ms."""
     windows = samples.size // _WINDOW
     if windows == 0:
-        return samples
+        return slice(0, samples.size)
     level = np.sqrt(np.mean(samples[: windows * _WINDOW].reshape(windows, _WINDOW).astype(np.float64) ** 2, axis=1))
     loud = np.flatnonzero(level > level.max() * _SILENCE)
     if not loud.size:
-        return samples
-    start = max(0, int(loud[0]) * _WINDOW - _LEAD)
-    end = min(samples.size, (int(loud[-1]) + 1) * _WINDOW + _TAIL)
-    return samples[start:end]
+        return slice(0, samples.size)
+    return slice(max(0, int(loud[0]) * _WINDOW - _LEAD), min(samples.size, (int(loud[-1]) + 1) * _WINDOW + _TAIL))
+
+
+def trimmed(samples: Samples) -> Samples:
+    """Cut silence at both ends down to 50 and 150 ms; sound in between is not touched."""
+    return samples[kept(samples)]
 
 
 def edged(samples: Samples, *, pause_s: float) -> Samples:

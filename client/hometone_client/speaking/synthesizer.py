@@ -7,7 +7,8 @@ What it does, for each sentence, only when the listener asks for it:
 3. tokens and the prosody half of the style -> durations, F0, energy (the article's "GPT"); the speaker's pace times the wished one;
 4. F0: first the speaker's own map, then the listener's wish (`intonation`); energy stays the base's;
 5. decoder -> sound, with the voice's breath and the wished noise (the article's "SoVITS");
-6. tone filter, gain, limiter, edges and the pause that the text asks for (`finishing`).
+6. tone filter, gain, limiter, edges and the pause that the text asks for (`finishing`);
+7. when each phoneme sounds in what came out, and the shape of the mouth (`timing`).
 
 What it may see: text and voice parameters, in memory. What it must never do: import torch, open a socket, write a file, keep a text.
 """
@@ -32,6 +33,7 @@ from hometone_client.base.runtime import BaseRuntime
 from hometone_client.speaking import finishing, intonation
 from hometone_client.speaking.sessions import Sessions
 from hometone_client.speaking.settings import SpeakingSettings
+from hometone_client.speaking.timing import PhonemeTiming, timings
 from hometone_client.text import Utterance
 from hometone_client.voices.parameters import F0Map, VoiceParameters
 
@@ -51,10 +53,12 @@ class SpokenSentence:
     Attributes:
         samples: float32 [n] at 24,000 Hz, magnitude at most 0.98, the pause after it included: sentences are simply put one behind another.
         utterance: What was spoken. Parts of a long first sentence all carry the whole sentence's text.
+        timings: When each phoneme sounds, from the first sample to the last without a gap.
     """
 
     samples: NDArray[np.float32]
     utterance: Utterance
+    timings: tuple[PhonemeTiming, ...] = ()
 
 
 @cache
@@ -137,8 +141,10 @@ class Synthesizer:
         )
         samples = finishing.filtered(samples, voice.tone_filter, delay=voice.tone_delay)  # (6)
         samples = finishing.limited(samples * np.float32(10.0 ** (voice.gain_db / 20.0)))
-        samples = finishing.edged(finishing.trimmed(samples), pause_s=utterance.pause_after_s * pace)
-        return SpokenSentence(samples=samples, utterance=utterance)
+        kept = finishing.kept(samples)
+        finished = finishing.edged(samples[kept], pause_s=utterance.pause_after_s * pace)
+        times = timings(prosody.durations, utterance.tokens, sound=samples, kept=kept, total=finished.size)  # (7)
+        return SpokenSentence(samples=finished, utterance=utterance, timings=times)
 
 
 def in_language(voice: VoiceParameters, language: str) -> VoiceParameters:

@@ -8,7 +8,6 @@
 """
 
 import hmac
-import ipaddress
 from typing import Final
 
 import anyio
@@ -18,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hometone_client.web.problems import problem
 from hometone_client.web.state import Limits
+from hometone_shared.pages.access import is_foreign, is_loopback, names_this_server
 
-LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _OPEN_PATHS: Final = frozenset({"/health"})
 
 
@@ -58,14 +57,13 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        client = scope.get("client")
-        if client is None or not _is_loopback(client[0]):  # (1)
+        client, server = scope.get("client"), scope.get("server")
+        if client is None or not is_loopback(client[0]):  # (1)
             return problem(403, "this server answers this computer only", kind="permission_error")
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not _names_this_server(hosts[0], scope):  # (2)
+        if len(hosts) != 1 or server is None or not names_this_server(hosts[0], port=int(server[1] or 80)):  # (2)
             return problem(403, "this server answers to the name of this computer only", kind="permission_error")
-        origin = headers.get("origin")
-        if origin is not None and origin != f"{scope['scheme']}://{hosts[0]}":  # (3)
+        if is_foreign(headers.get("origin"), scheme=scope["scheme"], host=hosts[0]):  # (3)
             return problem(403, "pages of other sites may not use this server", kind="permission_error")
         if scope["path"] in _OPEN_PATHS:
             return None
@@ -104,18 +102,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return replayed
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _names_this_server(host: str, scope: Scope) -> bool:
-    name, separator, port = host.lower().rpartition(":")
-    if not separator or host.endswith("]"):
-        name, port = host.lower(), "80"
-    server = scope.get("server")
-    return name in LOOPBACK_NAMES and server is not None and port == str(server[1] or 80)

@@ -1,15 +1,31 @@
-"""The body of `POST /v1/audio/speech`: OpenAI's fields, and those that only Hometone has. Unknown fields are refused, not ignored."""
+"""The bodies of `POST /v1/audio/speech` and `/v1/audio/speech/timed`: OpenAI's fields, and those that only Hometone has.
 
-from typing import Literal
+Unknown fields are refused, not ignored.
+"""
+
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hometone_client.audio.encoding import NATIVE_RATE_HZ, SpeechFormat
-from hometone_client.speaking.settings import SpeakingSettings
+from hometone_client.audio.encoding import NATIVE_RATE_HZ, SAMPLE_RATES_HZ, SpeechFormat
+from hometone_client.speaking.settings import (
+    LENGTH_SCALE_RANGE,
+    NOISE_SCALE_RANGE,
+    PITCH_RANGE_RANGE,
+    PITCH_SEMITONES_RANGE,
+    SpeakingSettings,
+)
+from hometone_client.text import LANGUAGES
 from hometone_shared.errors import UsageError
 
 MODELS = ("hometone", "tts-1", "tts-1-hd")
 """Names of the one model; clients that know OpenAI's only may use those."""
+_RATES_HZ: list[Any] = sorted({rate for rates in SAMPLE_RATES_HZ.values() for rate in rates})
+
+
+def _range(least: float, most: float) -> dict[str, Any]:
+    """What the description of a field says of it; `SpeakingSettings` is who checks it, in words for people."""
+    return {"minimum": least, "maximum": most}
 
 
 class VoiceReference(BaseModel):
@@ -20,16 +36,14 @@ class VoiceReference(BaseModel):
     id: str = Field(min_length=1, max_length=128)
 
 
-class SpeechRequest(BaseModel):
-    """One text to be spoken.
+class SpokenText(BaseModel):
+    """One text to be spoken, whatever form the answer has.
 
     Attributes:
         model: "hometone".
         input: The text.
         voice: A name of `GET /v1/voices`, or {"id": name}.
-        response_format: Format of the sound. "pcm" is 16-bit mono without a header, always with the spoken label in front.
         speed: OpenAI's pace, 1 / length_scale.
-        stream_format: "audio": the bytes themselves; "sse": as server-sent events.
         length_scale: Pace; above 1 is slower.
         noise_scale: See `SpeakingSettings`.
         pitch: Semitones.
@@ -42,19 +56,17 @@ class SpeechRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    model: str = Field(default=MODELS[0], max_length=64)
+    model: str = Field(default=MODELS[0], max_length=64, json_schema_extra={"enum": [*MODELS]})
     input: str = Field(min_length=1)
     voice: str | VoiceReference
-    response_format: SpeechFormat = "mp3"
-    speed: float | None = None
-    stream_format: Literal["audio", "sse"] = "audio"
-    length_scale: float | None = None
-    noise_scale: float | None = None
-    pitch: float = 0.0
-    pitch_range: float = 1.0
-    seed: int | None = None
-    language: str | None = Field(default=None, max_length=16)
-    sample_rate_hz: int = NATIVE_RATE_HZ
+    speed: float | None = Field(default=None, json_schema_extra=_range(1.0 / LENGTH_SCALE_RANGE[1], 1.0 / LENGTH_SCALE_RANGE[0]))
+    length_scale: float | None = Field(default=None, json_schema_extra=_range(*LENGTH_SCALE_RANGE))
+    noise_scale: float | None = Field(default=None, json_schema_extra=_range(*NOISE_SCALE_RANGE))
+    pitch: float = Field(default=0.0, json_schema_extra=_range(*PITCH_SEMITONES_RANGE))
+    pitch_range: float = Field(default=1.0, json_schema_extra=_range(*PITCH_RANGE_RANGE))
+    seed: int | None = Field(default=None, json_schema_extra=_range(0, 2**63 - 1))
+    language: str | None = Field(default=None, max_length=16, json_schema_extra={"enum": [*LANGUAGES, None]})
+    sample_rate_hz: int = Field(default=NATIVE_RATE_HZ, json_schema_extra={"enum": _RATES_HZ})
     audible_label: bool = False
 
     @property
@@ -81,3 +93,25 @@ class SpeechRequest(BaseModel):
             pitch_range=chosen.pitch_range,
             seed=chosen.seed,
         )
+
+
+class SpeechRequest(SpokenText):
+    """A text whose sound is streamed.
+
+    Attributes:
+        response_format: Format of the sound. "pcm" is 16-bit mono without a header, always with the spoken label in front.
+        stream_format: "audio": the bytes themselves; "sse": as server-sent events.
+    """
+
+    response_format: SpeechFormat = "mp3"
+    stream_format: Literal["audio", "sse"] = "audio"
+
+
+class TimedRequest(SpokenText):
+    """A text whose sound is answered whole, with the times of its phonemes.
+
+    Attributes:
+        response_format: Format of the sound; raw samples cannot carry the AI label, so there is no "pcm".
+    """
+
+    response_format: Literal["wav", "flac", "mp3", "opus", "aac"] = "wav"

@@ -3,18 +3,19 @@
 import ipaddress
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from threading import Thread
 from types import TracebackType
 from typing import Final, Self
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from hometone_shared.errors import ResourceError, UsageError
 
 DEFAULT_PORT: Final = 8573
 _START_TIMEOUT_S: Final = 10.0
+Beside = Callable[[], AbstractAsyncContextManager[None]]
 
 
 def loopback_address(host: str) -> str:
@@ -34,7 +35,13 @@ def loopback_address(host: str) -> str:
     return str(address)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """Bind a port of loopback.
+
+    Raises:
+        UsageError: The host is not loopback.
+        ResourceError: The port is taken.
+    """
     address = loopback_address(host)
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -49,8 +56,26 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(app: FastAPI) -> uvicorn.Server:
-    return uvicorn.Server(
+class _Server(uvicorn.Server):
+    """uvicorn, with another listener in the same event loop."""
+
+    def __init__(self, config: uvicorn.Config, beside: Beside | None) -> None:
+        super().__init__(config)
+        self._beside = beside
+        self._stack = AsyncExitStack()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._beside is not None:
+            await self._stack.enter_async_context(self._beside())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._stack.aclose()
+        await super().shutdown(sockets)
+
+
+def _server(app: ASGIApp, beside: Beside | None) -> uvicorn.Server:
+    return _Server(
         uvicorn.Config(
             app,
             log_level="warning",
@@ -63,7 +88,8 @@ def _server(app: FastAPI) -> uvicorn.Server:
             limit_concurrency=64,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=5,
-        )
+        ),
+        beside,
     )
 
 
@@ -72,25 +98,33 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: FastAPI, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, on_ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    on_ready: Callable[[str], None] | None = None,
+    beside: Beside | None = None,
+) -> None:
     """Serve until interrupted (Ctrl+C or SIGTERM).
 
     Args:
-        app: From `create_app`.
+        app: From `create_app`, or the whole site with its pages.
         host: 127.0.0.1, ::1 or localhost.
         port: 0 picks a free one.
         on_ready: Told the address, such as "http://127.0.0.1:8573", when the port is bound.
+        beside: Runs in the same event loop from the server's start to its end, such as `Assistant.running`.
 
     Raises:
         UsageError: The host is not loopback.
         ResourceError: The port is taken.
     """
-    listener = _bound(host, port)
+    listener = bound(host, port)
     try:
         if on_ready is not None:
             on_ready(_url(listener))
         with suppress(KeyboardInterrupt):  # uvicorn has ended in good order and raises the signal once more
-            _server(app).run(sockets=[listener])
+            _server(app, beside).run(sockets=[listener])
     finally:
         listener.close()
 
@@ -98,16 +132,16 @@ def serve(app: FastAPI, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, on
 class LocalServer:
     """The same server in a thread, for programs that do something else meanwhile. A context manager."""
 
-    def __init__(self, app: FastAPI, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, beside: Beside | None = None) -> None:
         """Bind the port; nothing is answered before the context is entered.
 
         Raises:
             UsageError: The host is not loopback.
             ResourceError: The port is taken.
         """
-        self._listener = _bound(host, port)
+        self._listener = bound(host, port)
         self.url = _url(self._listener)
-        self._server = _server(app)
+        self._server = _server(app, beside)
         self._thread = Thread(target=self._server.run, kwargs={"sockets": [self._listener]}, name="hometone-api", daemon=True)
 
     def __enter__(self) -> Self:

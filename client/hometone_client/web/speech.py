@@ -10,7 +10,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import numpy as np
@@ -18,64 +18,42 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from hometone_client.audio.encoding import MEDIA_TYPES, NATIVE_RATE_HZ, UNLABELLED_FORMATS, StreamEncoder, check_format
-from hometone_client.audio.labels import LABEL_HEADER, SyntheticLabel
-from hometone_client.speaking.synthesizer import SpokenSentence
+from hometone_client.audio.encoding import MEDIA_TYPES, NATIVE_RATE_HZ, StreamEncoder
+from hometone_client.audio.labels import LABEL_HEADER
+from hometone_client.web.job import CLIENT_CLOSED, SpeakingJob, nothing_said
 from hometone_client.web.problems import described
-from hometone_client.web.requests import MODELS, SpeechRequest
+from hometone_client.web.requests import SpeechRequest
 from hometone_client.web.state import ApiState
-from hometone_shared.errors import HometoneError, TextError, UsageError
+from hometone_shared.errors import HometoneError
 
 _SPEAKING_FRAMES_HZ: Final = 40
-_CLIENT_CLOSED: Final = 499
 
 
-class SpeechJob:
-    """The state of one request while it is being answered; it holds a place at the desk until it is closed."""
+class SpeechJob(SpeakingJob):
+    """A request whose sound leaves as it is spoken."""
 
     def __init__(self, request: Request, body: SpeechRequest, state: ApiState) -> None:
-        """Check what can be checked without the voice, and take a place.
+        """Check the request and take a place.
 
         Raises:
             UsageError: A field has an impossible value.
             BusyError: All places are taken.
         """
-        if body.model not in MODELS:
-            raise UsageError("there is no model of that name", hint=f"use {MODELS[0]}")
-        if len(body.input) > state.limits.text_characters:
-            raise UsageError(f"the text is longer than {state.limits.text_characters} characters", hint="send it in parts")
-        if not body.input.strip():
-            raise TextError("the text is empty", hint="send a sentence")
-        check_format(fmt=body.response_format, sample_rate_hz=body.sample_rate_hz)
-        self._settings = body.settings()
-        self._voice = state.registry.get(body.voice_id)
-        self._request = request
-        self._body = body
-        self._state = state
-        self.label = SyntheticLabel.fresh()
+        super().__init__(request, body, state, fmt=body.response_format, longest=state.limits.text_characters)  # (1)
         self._encoder = StreamEncoder(fmt=body.response_format, sample_rate_hz=body.sample_rate_hz, label=self.label)
-        self._sentences: Iterator[SpokenSentence] | None = None
         self._tokens = 0
         self._frames = 0
-        state.desk.enter()  # (1)
 
     def close(self) -> None:
         """Give the place back and drop what is left of the work."""
-        if isinstance(self._sentences, Iterator) and hasattr(self._sentences, "close"):
-            self._sentences.close()
-        self._encoder.close()
-        self._state.desk.leave()
-
-    def _start(self) -> Iterator[SpokenSentence]:
-        speaker = self._state.speaker(self._voice.load())
-        audible = self._body.audible_label or self._body.response_format in UNLABELLED_FORMATS
-        return iter(speaker.speak(self._body.input, language=self._body.language, settings=self._settings, audible_label=audible))
+        try:
+            self._encoder.close()
+        finally:
+            super().close()
 
     def _next(self) -> bytes | None:
         """Speak and encode one sentence; None when there are no more. Runs in a thread."""
-        if self._sentences is None:
-            self._sentences = self._start()
-        sentence = next(self._sentences, None)
+        sentence = self.spoken()
         if sentence is None:
             return None
         self._tokens += len(sentence.utterance.tokens)
@@ -84,10 +62,7 @@ class SpeechJob:
 
     async def piece(self) -> bytes | None:
         """Return the next sentence's bytes when it is this request's turn; None at the end, or when nobody listens any more."""
-        async with self._state.desk.turn():  # (2) (3)
-            if await self._request.is_disconnected():  # (4)
-                return None
-            return await self._state.desk.compute(self._next)
+        return await self.in_turn(self._next)  # (2) (3) (4)
 
     async def audio(self, first: bytes) -> AsyncIterator[bytes]:
         """Yield the bytes of the sound."""
@@ -143,8 +118,8 @@ async def answer(request: Request, body: SpeechRequest, state: ApiState) -> Resp
     if first is None:
         job.close()
         if await request.is_disconnected():
-            return Response(status_code=_CLIENT_CLOSED)
-        raise TextError("there is nothing in this text that can be read aloud", hint="send a sentence")
+            return Response(status_code=CLIENT_CLOSED)
+        raise nothing_said()
     if body.stream_format == "sse":
         return _SpeechResponse(job, job.events(first), media_type="text/event-stream")
     return _SpeechResponse(job, job.audio(first), media_type=MEDIA_TYPES[body.response_format])

@@ -6,7 +6,7 @@ turn sentence by sentence, and everybody else is told to come back.
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Final, Protocol, TypeVar
 
 import anyio
@@ -38,6 +38,7 @@ class Limits:
 
     Attributes:
         text_characters: Longest text of one request.
+        timed_characters: Longest text of a request whose sound is answered whole (about five minutes; it is kept in memory meanwhile).
         body_bytes: Largest body of one request; a character may take six bytes as a JSON escape, or twelve as a surrogate pair.
         places: Requests that are being spoken or wait, together; the next one gets 429.
         patience_s: How long a request waits for its turn before it gets 503.
@@ -45,6 +46,7 @@ class Limits:
     """
 
     text_characters: int = 20_000
+    timed_characters: int = 4_000
     body_bytes: int = 262_144
     places: int = 4
     patience_s: float = 30.0
@@ -115,6 +117,7 @@ class ApiState:
         registry: The voices that are unlocked.
         speaker: Makes a voice ready to speak; it may keep sessions (`speaking.Sessions`).
         limits: Bounds.
+        shared_desk: A desk that something else speaks at, too; one of its own by default.
         desk: Who is being served.
     """
 
@@ -122,9 +125,10 @@ class ApiState:
     registry: VoiceRegistry
     speaker: Callable[[VoiceParameters], Speaks]
     limits: Limits = field(default_factory=Limits)
+    shared_desk: InitVar[Desk | None] = None
     desk: Desk = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, shared_desk: Desk | None) -> None:
         if len(self.token) < _TOKEN_SHORTEST or not self.token.isascii():
             raise UsageError("the token of the local API is too short", hint="let Hometone make one")
-        object.__setattr__(self, "desk", Desk(places=self.limits.places, patience_s=self.limits.patience_s))
+        object.__setattr__(self, "desk", shared_desk or Desk(places=self.limits.places, patience_s=self.limits.patience_s))

@@ -1,6 +1,8 @@
 """The account of what a voice was used for: when and how, never what was said."""
 
 import datetime as dt
+import json
+from importlib import resources
 
 import pytest
 from tests import plans
@@ -88,3 +90,9 @@ def test_a_use_as_json_says_no_words() -> None:
         "count": 1,
         "about": "",
     }
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_each_way_of_use_has_words_in_both_languages(way: Way) -> None:
+    words = json.loads(resources.files("hometone_client.cli").joinpath("data", "messages.json").read_text(encoding="utf-8"))
+    assert all("{count}" in words[f"use-{way}"][language] for language in ("en", "zh"))
