@@ -9,7 +9,7 @@ Knows how things are stored and in which order; knows nothing about who may do w
       attempts           wrong PINs; sealed under the device key; only there after a failure
       intent             an erasure that was begun; only there until it is finished
       w-<id>             held while a process writes artefacts
-      s-<random>/        one speaker
+      s-<random>/        one speaker, or the house
         index            sealed list of artefacts
         <random>         artefacts
         t-<writer>-<id>  artefact being written
@@ -211,7 +211,7 @@ class Cabinet:
         """Remove whatever a killed process left: temporaries, stale device keys, folders of nobody. Everything else stays."""
         register, key_id = self.register(), self.key_id()
         speaker_ids = {record.speaker_id for record in register.speakers}
-        folders = {record.folder for record in register.speakers}
+        folders = {record.folder for record in register.places}
         book = self.attempts()
         if self.disk.exists(self.folder / "attempts") and (not book.failures or book != book.only(speaker_ids)):
             self.write_attempts(book.only(speaker_ids))

@@ -2,8 +2,10 @@
 
 One file holds everything that must change together (device identity, speakers, slots, recovery secrets), sealed as a whole under the
 device key, so that replacing it is the one moment at which an enrolment, a new PIN, an erasure or a rotation happens. Its prefix names
-the device key it needs. Names and pseudonyms are inside, never in a file name. Version 1, without recovery secrets, is read; whatever is
-written is version 2, so the first change of an older vault gives its speakers theirs. Format: docs/formats.md, section "Register".
+the device key it needs. Names and pseudonyms are inside, never in a file name. Versions 1, without recovery secrets, and 2, without the
+house, are read; whatever is written is version 3, so the first change of a version 1 vault gives its speakers their secrets. The house is
+what belongs to the machine and to nobody who speaks: a place that no name finds and no erasure of a speaker touches. Format:
+docs/formats.md, section "Register".
 """
 
 import base64
@@ -34,6 +36,9 @@ PREFIX_BYTES = HEADER_BYTES + KEY_ID_BYTES
 WITHDRAWAL_SECRET_BYTES = 16
 _PART = "the file of key slots"
 _FIRST_VERSION = 1
+_FIRST_WITH_HOUSE = 3
+HOUSE_ID = "house"
+"""In the place of a pseudonym; no pseudonym is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,26 @@ class SpeakerRecord:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Content of the file of key slots."""
+    """Content of the file of key slots.
+
+    Args:
+        identity: Key pairs of this laptop.
+        speakers: Everybody who has a place here, guests too.
+        house: The place of what belongs to nobody who speaks: `HOUSE_ID`, no name, one `work` slot. `None` until it is first asked for.
+    """
 
     identity: DeviceIdentity
     speakers: tuple[SpeakerRecord, ...] = ()
+    house: SpeakerRecord | None = None
+
+    @property
+    def places(self) -> tuple[SpeakerRecord, ...]:
+        """Everything that has a folder: speakers and, if there is one, the house."""
+        return self.speakers if self.house is None else (*self.speakers, self.house)
+
+    def holds(self, place_id: str) -> bool:
+        """Whether there is a place of this pseudonym, or of `HOUSE_ID`."""
+        return any(record.speaker_id == place_id for record in self.places)
 
     def find(self, speaker_id: str) -> SpeakerRecord | None:
         """The speaker of this pseudonym, if there is one."""
@@ -111,20 +132,16 @@ class Register:
         )
 
     def rewrapped(self, *, old_device_key: bytes | bytearray, new_device_key: bytes | bytearray) -> "Register":
-        """The register with the outer layer of every slot under another device key."""
-        return replace(
-            self,
-            speakers=tuple(
-                replace(
-                    record,
-                    slots=tuple(
-                        rewrap(slot, speaker_id=record.speaker_id, old_device_key=old_device_key, new_device_key=new_device_key)
-                        for slot in record.slots
-                    ),
-                )
-                for record in self.speakers
-            ),
-        )
+        """The register with the outer layer of every slot, the house's too, under another device key."""
+
+        def moved(record: SpeakerRecord) -> SpeakerRecord:
+            slots = tuple(
+                rewrap(slot, speaker_id=record.speaker_id, old_device_key=old_device_key, new_device_key=new_device_key)
+                for slot in record.slots
+            )
+            return replace(record, slots=slots)
+
+        return replace(self, speakers=tuple(map(moved, self.speakers)), house=None if self.house is None else moved(self.house))
 
 
 def _slot_to_record(slot: KeySlot) -> dict[str, Any]:
@@ -166,10 +183,25 @@ def _speaker_from_record(record: dict[str, Any], *, version: int) -> SpeakerReco
     return replace(speaker, withdrawal=withdrawal, erase_after_ms=None if erase_after_ms is None else int(erase_after_ms))
 
 
+def _house_to_record(house: SpeakerRecord) -> dict[str, Any]:
+    (slot,) = house.slots
+    return {"created_ms": house.created_ms, "folder": house.folder, "slot": _slot_to_record(slot)}
+
+
+def _house_from_record(record: dict[str, Any] | None) -> SpeakerRecord | None:
+    if record is None:
+        return None
+    slot = _slot_from_record(record["slot"])
+    if slot.kind is not SlotKind.WORK:
+        raise damaged(_PART)
+    return SpeakerRecord(speaker_id=HOUSE_ID, name="", folder=str(record["folder"]), created_ms=int(record["created_ms"]), slots=(slot,))
+
+
 def seal_register(register: Register, *, key_id: bytes, device_key: bytes | bytearray, salt: bytes | None = None) -> bytes:
-    """The bytes of the file, version 2; speakers of an older one get their recovery secrets here. `salt` is for test vectors only."""
+    """The bytes of the file, version 3; speakers of version 1 get their recovery secrets here. `salt` is for test vectors only."""
     content = {
         "device": register.identity.to_record(),
+        "house": None if register.house is None else _house_to_record(register.house),
         "speakers": [
             {
                 "created_ms": record.created_ms,
@@ -205,7 +237,7 @@ def key_id_of(data: bytes) -> bytes:
 
 
 def unseal_register(data: bytes, *, device_key: bytes | bytearray) -> Register:
-    """Read the file, of either version.
+    """Read the file, of any version up to this one's.
 
     Raises:
         DamagedVaultError: It is not what was written.
@@ -213,10 +245,11 @@ def unseal_register(data: bytes, *, device_key: bytes | bytearray) -> Register:
     key_id = key_id_of(data)
     plaintext = unseal(device_key, data, prefix_bytes=PREFIX_BYTES, info=context("hometone/key-slots/v1", key_id), what=_PART)
     try:
-        content = parse_json(plaintext)
+        content, version = parse_json(plaintext), version_of(data)
         return Register(
             identity=DeviceIdentity.from_record(content["device"]),
-            speakers=tuple(_speaker_from_record(record, version=version_of(data)) for record in content["speakers"]),
+            speakers=tuple(_speaker_from_record(record, version=version) for record in content["speakers"]),
+            house=_house_from_record(content["house"]) if version >= _FIRST_WITH_HOUSE else None,
         )
     except DamagedVaultError:
         raise

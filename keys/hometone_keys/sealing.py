@@ -43,7 +43,7 @@ class FileKind(Enum):
     @property
     def version(self) -> int:
         """The version that is written; older ones, from 1, are still read."""
-        return 2 if self is FileKind.KEY_SLOTS else 1
+        return 3 if self is FileKind.KEY_SLOTS else 1
 
 
 def header(kind: FileKind) -> bytes:

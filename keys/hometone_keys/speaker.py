@@ -22,7 +22,7 @@ from hometone_keys.damage import damaged
 from hometone_keys.disk import Disk, storage_refusals
 from hometone_keys.erasure import transaction
 from hometone_keys.index import Artefact, Index, check_label, checked_metadata
-from hometone_keys.register import SpeakerRecord
+from hometone_keys.register import Register, SpeakerRecord
 from hometone_keys.sealing import HEADER_BYTES, SALT_BYTES, FileKind, canonical_json, context, derive, expect_kind, header, parse_json, wipe
 from hometone_keys.stream import CHUNK_BYTES, StreamReader, StreamSealer
 from hometone_shared.errors import StorageError, UsageError, VaultError
@@ -83,7 +83,7 @@ class SealedWriter(io.RawIOBase):
 
 
 class SpeakerVault:
-    """An unlocked speaker; use it as a context manager, leaving it forgets the key.
+    """An unlocked speaker, or the house; use it as a context manager, leaving it forgets the key.
 
     Args:
         cabinet: The vault's folder.
@@ -163,7 +163,7 @@ class SpeakerVault:
         artefact_id, salt = secrets.token_hex(16), secrets.token_bytes(SALT_BYTES)
         key = artefact_key(self.data_key(), salt=salt, speaker_id=self.speaker_id, artefact_id=artefact_id, kind=kind)
         with transaction(self._cabinet) as register:
-            self._require(register.find(self.speaker_id))
+            self._require(register)
             temporary = self._folder / self._cabinet.artefact_temporary(artefact_id)
             file = self._cabinet.disk.create(temporary)
         start = header(FileKind.ARTEFACT) + salt
@@ -288,7 +288,7 @@ class SpeakerVault:
     @contextmanager
     def _locked_index(self) -> Iterator[Index]:
         with transaction(self._cabinet) as register:
-            self._require(register.find(self.speaker_id))
+            self._require(register)
             data = self._cabinet.disk.read(self._folder / INDEX)
             if data is None:
                 raise damaged("the vault (a speaker's index is missing)")
@@ -297,13 +297,13 @@ class SpeakerVault:
     def _write_index(self, index: Index) -> None:
         self._cabinet.replace_in(self._folder, INDEX, index.seal(self.data_key(), speaker_id=self.speaker_id))
 
-    def _require(self, record: SpeakerRecord | None) -> None:
-        if record is None:
+    def _require(self, register: Register) -> None:
+        if not register.holds(self.speaker_id):
             raise VaultError("this voice was removed", hint="it cannot be brought back; a new voice can be enrolled")
 
     def _explain(self, artefact: Artefact) -> None:
         with transaction(self._cabinet) as register:
-            self._require(register.find(self.speaker_id))
+            self._require(register)
             if not self._cabinet.disk.exists(self._folder / artefact.artefact_id):
                 raise VaultError("this was removed while it was being read", hint="try again")
 

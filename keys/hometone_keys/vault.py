@@ -23,7 +23,7 @@ from hometone_keys.erasure import ErasureReceipt, erase, settle, transaction
 from hometone_keys.index import Index
 from hometone_keys.names import checked_name, folded
 from hometone_keys.pin import STANDARD_COST, Argon2Cost, check_new_secret
-from hometone_keys.register import WITHDRAWAL_SECRET_BYTES, Register, SpeakerRecord
+from hometone_keys.register import HOUSE_ID, WITHDRAWAL_SECRET_BYTES, Register, SpeakerRecord
 from hometone_keys.sealing import KEY_BYTES
 from hometone_keys.slots import KeySlot, SlotKind, make_secret_slot, make_work_slot, open_slot
 from hometone_keys.speaker import INDEX, SpeakerVault
@@ -167,11 +167,27 @@ class Vault:
             UsageError: The name is not one, or taken.
             StorageError: The disk refuses; nothing was added.
         """
+        return self._admitted(checked_name(name), self._work_slot, withdrawal=None)
 
-        def slot(data_key: bytearray, speaker_id: str) -> KeySlot:
-            return make_work_slot(data_key, speaker_id=speaker_id, device_key=self._cabinet.device_key())
+    def house(self) -> SpeakerVault:
+        """Open the place of what belongs to this machine and to nobody who speaks; made on first use, and asks for no PIN.
 
-        return self._admitted(checked_name(name), slot, withdrawal=None)
+        It is in no list of speakers, has no name and no recovery secret, and neither an erasure nor a new device key ends it. Close it.
+
+        Raises:
+            StorageError: The disk refuses; nothing was added.
+            DamagedVaultError: A file is not what was written.
+        """
+        with transaction(self._cabinet) as register:
+            if register.house is None:
+                house, data_key = self._new_place(HOUSE_ID, name="", make_slot=self._work_slot, withdrawal=None)
+                self._cabinet.write(replace(register, house=house))
+                return SpeakerVault(self._cabinet, house, data_key)
+            (slot,) = register.house.slots
+            data_key = open_slot(slot, speaker_id=HOUSE_ID, device_key=self._cabinet.device_key())
+            opened = SpeakerVault(self._cabinet, register.house, data_key)
+            opened.tidy()
+            return opened
 
     def set_erase_after(self, speaker_id: str, *, erase_after_ms: int | None) -> None:
         """Note when a place is to be erased by the sweep; asks for no PIN.
@@ -297,16 +313,26 @@ class Vault:
         with transaction(self._cabinet) as register:
             if any(folded(record.name) == folded(name) for record in register.speakers):
                 raise UsageError("somebody of that name has a voice here already", hint="add a second name or a number")
-            data_key = bytearray(secrets.token_bytes(KEY_BYTES))
             speaker_id = f"spk-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
-            slot = make_slot(data_key, speaker_id)
-            folder = self._cabinet.new_speaker_folder()
-            self._cabinet.replace_in(self._cabinet.folder / folder, INDEX, Index().seal(data_key, speaker_id=speaker_id))
-            record = SpeakerRecord(
-                speaker_id=speaker_id, name=name, folder=folder, created_ms=self._cabinet.now_ms, slots=(slot,), withdrawal=withdrawal
-            )
+            record, data_key = self._new_place(speaker_id, name=name, make_slot=make_slot, withdrawal=withdrawal)
             self._cabinet.write(register.with_speaker(record))
             return SpeakerVault(self._cabinet, record, data_key)
+
+    def _new_place(
+        self, place_id: str, *, name: str, make_slot: Callable[[bytearray, str], KeySlot], withdrawal: bytes | None
+    ) -> tuple[SpeakerRecord, bytearray]:
+        """A folder with an empty index and a key; it is nobody's until the register names it."""
+        data_key = bytearray(secrets.token_bytes(KEY_BYTES))
+        slot = make_slot(data_key, place_id)
+        folder = self._cabinet.new_speaker_folder()
+        self._cabinet.replace_in(self._cabinet.folder / folder, INDEX, Index().seal(data_key, speaker_id=place_id))
+        record = SpeakerRecord(
+            speaker_id=place_id, name=name, folder=folder, created_ms=self._cabinet.now_ms, slots=(slot,), withdrawal=withdrawal
+        )
+        return record, data_key
+
+    def _work_slot(self, data_key: bytearray, place_id: str) -> KeySlot:
+        return make_work_slot(data_key, speaker_id=place_id, device_key=self._cabinet.device_key())
 
     def _completed(self, register: Register) -> Register:
         complete = register.completed()

@@ -210,18 +210,26 @@ def open_vault(home) -> Iterator[Callable[..., Vault]]:
 def as_version_1() -> Callable[[Vault], bytes]:
     """Rewrite a vault's key slots as the first version of the format had them, without recovery secrets; gives the bytes."""
 
-    def rewrite(vault: Vault) -> bytes:
-        path, key = vault._cabinet.folder / "keyslots", vault._cabinet.device_key()
-        data = path.read_bytes()
-        info = context("hometone/key-slots/v1", data[8:PREFIX_BYTES])
-        content = parse_json(unseal(key, data, prefix_bytes=PREFIX_BYTES, info=info, what="a test"))
-        for speaker in content["speakers"]:
-            del speaker["withdrawal"], speaker["erase_after_ms"]
-        older = seal(key, canonical_json(content), prefix=b"HTONS\x01\x00\x00" + data[8:PREFIX_BYTES], info=info)
-        path.write_bytes(older)
-        return older
+    return lambda vault: _rewritten(vault, 1)
 
-    return rewrite
+
+def _rewritten(vault: Vault, version: int) -> bytes:
+    path, key = vault._cabinet.folder / "keyslots", vault._cabinet.device_key()
+    data = path.read_bytes()
+    info = context("hometone/key-slots/v1", data[8:PREFIX_BYTES])
+    content = parse_json(unseal(key, data, prefix_bytes=PREFIX_BYTES, info=info, what="a test"))
+    assert content.pop("house") is None  # older versions had none
+    for speaker in content["speakers"] if version == 1 else ():
+        del speaker["withdrawal"], speaker["erase_after_ms"]
+    older = seal(key, canonical_json(content), prefix=b"HTONS" + bytes([version, 0, 0]) + data[8:PREFIX_BYTES], info=info)
+    path.write_bytes(older)
+    return older
+
+
+@pytest.fixture
+def as_version_2() -> Callable[[Vault], bytes]:
+    """Rewrite a vault's key slots as the second version of the format had them, without the house; gives the bytes."""
+    return lambda vault: _rewritten(vault, 2)
 
 
 @pytest.fixture

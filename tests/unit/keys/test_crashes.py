@@ -2,7 +2,7 @@
 
 Each scenario is run once for every change it makes, with four kinds of failure: the machine stops before the change; half of a write is
 done; it stops and everything not fsynced is lost; the disk answers "full" once and the program goes on. The scenarios `..._of_version_1`
-start from a vault whose key slots have no recovery secrets yet.
+start from a vault whose key slots have no recovery secrets yet, `..._of_version_2` from one that knows no house.
 """
 
 import shutil
@@ -92,10 +92,47 @@ def revoke_of_version_1(vault):
     revoke(vault)
 
 
+def make_house(vault):
+    vault.house().close()
+
+
+def keep_in_house(vault):
+    with vault.house() as house:
+        house.put_json("1", {"text": "tablets"}, kind="reminder")
+
+
+def replace_in_house(vault):
+    with vault.house() as house:
+        house.put("reminder", "old", NEW)
+
+
+def revoke_beside_house(vault):
+    revoke(vault)
+
+
+def change_pin_beside_house(vault):
+    change_pin(vault)
+
+
+def make_house_of_version_1(vault):
+    make_house(vault)
+
+
+def make_house_of_version_2(vault):
+    make_house(vault)
+
+
+def revoke_of_version_2(vault):
+    revoke(vault)
+
+
 GIVEN_OUT: dict[str, bytes] = {}
-ENROLLING, REVOKING = (enroll, enroll_of_version_1), (revoke, revoke_of_version_1)
-CHANGING_PIN, WITH_GUEST = (change_pin, change_pin_of_version_1), (revoke_guest,)
-FROM_VERSION_1 = (upgrade_of_version_1, enroll_of_version_1, change_pin_of_version_1, revoke_of_version_1)
+ENROLLING, WITH_GUEST = (enroll, enroll_of_version_1), (revoke_guest,)
+REVOKING = (revoke, revoke_of_version_1, revoke_of_version_2, revoke_beside_house)
+CHANGING_PIN = (change_pin, change_pin_of_version_1, change_pin_beside_house)
+FROM_VERSION_1 = (upgrade_of_version_1, enroll_of_version_1, change_pin_of_version_1, revoke_of_version_1, make_house_of_version_1)
+FROM_VERSION_2 = (make_house_of_version_2, revoke_of_version_2)
+WITH_HOUSE = (replace_in_house, revoke_beside_house, change_pin_beside_house)
 
 
 def unlocked(vault, name, *pins):
@@ -142,6 +179,18 @@ def check_nothing_lost(vault, scenario, *, finished: bool) -> None:
         assert kept in ([after] if finished else [before, after])
 
 
+def check_house(vault, scenario, *, finished: bool) -> None:
+    """What belongs to nobody who speaks is as it was, or as it was to become; it can be used, and is no speaker."""
+    with vault.house() as house:
+        kept = {artefact.name: house.read("reminder", artefact.name) for artefact in house.list("reminder")}
+        assert house.put("reminder", "after", NEW).size_bytes == len(NEW)
+        house.delete("reminder", "after")
+    before = {"old": OLD} if scenario in WITH_HOUSE else {}
+    after = {keep_in_house: {"1": b'{"text":"tablets"}'}, replace_in_house: {"old": NEW}}.get(scenario, before)
+    assert kept in ([after] if finished else [before, after])
+    assert "house" not in {entry.speaker_id for entry in vault.speakers()}
+
+
 def check_secrets(vault, scenario, before: dict[str, bytes]) -> None:
     """Everybody has one recovery secret, her own and always the same; who has gone has left none; guests never had one."""
     people = {entry.name: entry for entry in vault.speakers()}
@@ -179,7 +228,7 @@ def check_no_key_opens(old_slots: bytes, vault, memory_keyring) -> None:
 def check_no_left_overs(vault, home, memory_keyring) -> None:
     register, key_id = vault._cabinet.register(), vault._cabinet.key_id()
     names = {path.name for path in (home / "vault").iterdir()}
-    allowed = {"keyslots", "lock", "attempts", f"key-{key_id.hex()}"} | {record.folder for record in register.speakers}
+    allowed = {"keyslots", "lock", "attempts", f"key-{key_id.hex()}"} | {record.folder for record in register.places}
     assert {name for name in names if not name.startswith("w-")} <= allowed
     assert "n-" not in {name[:2] for name in names}
     ring = {username for _, username in memory_keyring.entries}
@@ -211,10 +260,22 @@ def check_no_left_overs(vault, home, memory_keyring) -> None:
         (enroll_of_version_1, "file"),
         (change_pin_of_version_1, "file"),
         (revoke_of_version_1, "file"),
+        (make_house, "file"),
+        (make_house, "keyring"),
+        (keep_in_house, "file"),
+        (replace_in_house, "file"),
+        (revoke_beside_house, "file"),
+        (revoke_beside_house, "keyring"),
+        (change_pin_beside_house, "file"),
+        (make_house_of_version_1, "file"),
+        (make_house_of_version_2, "file"),
+        (revoke_of_version_2, "file"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_every_moment(quick_path, open_vault, as_version_1, memory_keyring, failing_disk, machine_stopped, scenario, custody, how):
+def test_every_moment(
+    quick_path, open_vault, as_version_1, as_version_2, memory_keyring, failing_disk, machine_stopped, scenario, custody, how
+):
     template = quick_path / "template"
     with open_vault(home=template, source=SOURCES[custody], disk=failing_disk()) as vault:
         for name, pin in (("A", "1111"), ("B", "2222")):
@@ -222,8 +283,13 @@ def test_every_moment(quick_path, open_vault, as_version_1, memory_keyring, fail
         if scenario in WITH_GUEST:
             vault.admit_guest("G").put("voice", "1", OLD)
         secrets = {entry.name: vault.withdrawal_secrets().get(entry.speaker_id) for entry in vault.speakers() if not entry.is_guest}
+        if scenario in WITH_HOUSE:
+            with vault.house() as house:
+                house.put("reminder", "old", OLD)
         if scenario in FROM_VERSION_1:
             as_version_1(vault)
+        if scenario in FROM_VERSION_2:
+            as_version_2(vault)
         slots_before = (template / "vault" / "keyslots").read_bytes()
     ring_before = dict(memory_keyring.entries)
     moment = 0
@@ -251,6 +317,7 @@ def test_every_moment(quick_path, open_vault, as_version_1, memory_keyring, fail
         else:
             check_nothing_lost(vault, scenario, finished=finished)  # the same program goes on
             check_secrets(vault, scenario, secrets)
+            check_house(vault, scenario, finished=finished)
             vault.close()
         intent = (home / "vault" / "intent").exists()
         source = DeviceSecretSource(passphrase=SOURCES[custody].passphrase)
@@ -259,6 +326,7 @@ def test_every_moment(quick_path, open_vault, as_version_1, memory_keyring, fail
             check_nothing_lost(again, scenario, finished=finished or intent)
             check_no_left_overs(again, home, memory_keyring)
             check_secrets(again, scenario, secrets)
+            check_house(again, scenario, finished=finished)
             if scenario in REVOKING:
                 if "A" in {entry.name for entry in again.speakers()}:
                     again.revoke(again.find("A").speaker_id)

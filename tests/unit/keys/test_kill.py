@@ -18,6 +18,7 @@ from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, Vault
 source = DeviceSecretSource(custody=Custody.FILE)
 with Vault(Path(sys.argv[1]), device_secret_source=source, cost=Argon2Cost(memory_kib=8, iterations=1, lanes=1)) as vault:
     survivor = vault.unlock(vault.find("survivor").speaker_id, "1111")
+    house = vault.house()
     print("ready", flush=True)
     turn = 0
     while True:
@@ -31,6 +32,7 @@ with Vault(Path(sys.argv[1]), device_secret_source=source, cost=Argon2Cost(memor
             vault.revoke(guest.speaker_id)
             vault.change_secret(speaker.speaker_id, old="2222", new="3333")
             speaker.delete("take", "1")
+            house.put("reminder", "changing", str(turn).encode() * 50_000)
             vault.revoke(speaker.speaker_id)
 """
 
@@ -54,6 +56,7 @@ def test_killed_at_random_moments(quick_path, open_vault):
     home = quick_path / "home"
     with open_vault(home=home) as vault:
         vault.enroll("survivor", "1111").put("take", "kept", b"kept")
+        vault.house().put("reminder", "kept", b"kept")
         secret = vault.withdrawal_secret(vault.find("survivor").speaker_id)
     moments = random.Random(20)
     for _ in range(8):
@@ -70,11 +73,15 @@ def test_killed_at_random_moments(quick_path, open_vault):
                 assert survivor.read("take", "kept") == b"kept"
                 for artefact in survivor.list():
                     assert len(survivor.read("take", artefact.name)) == artefact.size_bytes
+            with vault.house() as house:
+                assert house.read("reminder", "kept") == b"kept"
+                for artefact in house.list():
+                    assert len(house.read("reminder", artefact.name)) == artefact.size_bytes
             for entry in vault.speakers():
                 if entry.name != "survivor":
                     vault.revoke(entry.speaker_id)
             folder = home / "vault"
-            assert len([path for path in folder.iterdir() if path.name.startswith("s-")]) == 1
+            assert len([path for path in folder.iterdir() if path.name.startswith("s-")]) == 2  # the survivor's, and the house
             assert not (folder / "intent").exists()
             assert len(list(folder.glob("key-*"))) == 1
             assert not list(folder.rglob("[nt]-*"))

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hometone_keys.attempts import AttemptBook
 from hometone_keys.device import DeviceIdentity
 from hometone_keys.index import Artefact, Index, check_label, checked_metadata
-from hometone_keys.register import PREFIX_BYTES, Register, SpeakerRecord, key_id_of, seal_register, unseal_register
+from hometone_keys.register import HOUSE_ID, PREFIX_BYTES, Register, SpeakerRecord, key_id_of, seal_register, unseal_register
 from hometone_keys.sealing import FileKind, canonical_json, context, header, seal
-from hometone_keys.slots import SlotKind, make_secret_slot, make_work_slot
+from hometone_keys.slots import SlotKind, make_secret_slot, make_work_slot, open_slot
 from hometone_shared.errors import DamagedVaultError, UsageError
 
 KEY, KEY_ID = os.urandom(32), os.urandom(16)
@@ -75,6 +75,23 @@ def test_recovery_secrets_are_not_in_representations(cost):
     assert "withdrawal" not in repr(register)
 
 
+def test_the_house_is_no_speaker_and_moves_to_another_device_key_with_everybody(cost):
+    slot = make_work_slot(b"h" * 32, speaker_id=HOUSE_ID, device_key=KEY)
+    house = SpeakerRecord(speaker_id=HOUSE_ID, name="", folder="s-02", created_ms=7, slots=(slot,))
+    bare = Register(IDENTITY, (record("spk-a", cost),))
+    register = replace(bare, house=house)
+    again = unseal_register(seal_register(register, key_id=KEY_ID, device_key=KEY), device_key=KEY)
+    assert (again.speakers, again.house) == (register.speakers, house)
+    assert again.find(HOUSE_ID) is None
+    assert (again.holds(HOUSE_ID), again.holds("spk-a"), again.holds("spk-b")) == (True, True, False)
+    assert (bare.holds(HOUSE_ID), bare.places, register.places) == (False, bare.speakers, (*bare.speakers, house))
+    moved = register.rewrapped(old_device_key=KEY, new_device_key=bytes(32))
+    assert open_slot(moved.house.slots[0], speaker_id=HOUSE_ID, device_key=bytes(32)) == b"h" * 32
+    with pytest.raises(DamagedVaultError):
+        open_slot(moved.house.slots[0], speaker_id=HOUSE_ID, device_key=KEY)
+    assert register.without_speaker("spk-a").house == house
+
+
 def test_register_refuses_another_key_and_another_id():
     data = seal_register(Register(IDENTITY), key_id=KEY_ID, device_key=KEY)
     with pytest.raises(DamagedVaultError):
@@ -96,17 +113,33 @@ PERSON = {
     "erase_after_ms": None,
 }
 
+HOUSE = {"folder": "s-02", "created_ms": 1, "slot": {"kind": "work", "salt": "", "sealed": ""}}
+
 
 @pytest.mark.parametrize(
     "content",
     [
         [],
         {},
-        {"device": {}, "speakers": []},
-        {"device": IDENTITY.to_record(), "speakers": 5},
-        {"device": IDENTITY.to_record(), "speakers": [{"id": "spk-a"}]},
+        {"device": {}, "speakers": [], "house": None},
+        {"device": IDENTITY.to_record(), "speakers": 5, "house": None},
+        {"device": IDENTITY.to_record(), "speakers": [{"id": "spk-a"}], "house": None},
+        {"device": IDENTITY.to_record(), "speakers": [PERSON]},
         *(
-            {"device": IDENTITY.to_record(), "speakers": [PERSON | change]}
+            {"device": IDENTITY.to_record(), "speakers": [PERSON], "house": house}
+            for house in (
+                5,
+                [],
+                {},
+                HOUSE | {"slot": SLOT},
+                HOUSE | {"slot": None},
+                HOUSE | {"slot": {"kind": "work", "salt": "云", "sealed": ""}},
+                HOUSE | {"created_ms": None},
+                {"slot": HOUSE["slot"], "created_ms": 1},
+            )
+        ),
+        *(
+            {"device": IDENTITY.to_record(), "speakers": [PERSON | change], "house": None}
             for change in (
                 {"slots": [{"kind": "recovery", "salt": "", "sealed": ""}]},
                 {"slots": [SLOT | {"argon2id": [1 << 40, 1, 1]}]},
@@ -131,12 +164,13 @@ def test_register_of_another_shape_is_refused(content):
 
 
 def test_the_shape_that_the_others_differ_from_is_read():
-    content = {"device": IDENTITY.to_record(), "speakers": [PERSON]}
+    content = {"device": IDENTITY.to_record(), "speakers": [PERSON], "house": HOUSE}
+    assert unseal_register(sealed(canonical_json(content)), device_key=KEY).house.folder == "s-02"
     assert unseal_register(sealed(canonical_json(content)), device_key=KEY).speakers[0].withdrawal == bytes(16)
 
 
 def test_a_time_without_end_is_refused():
-    text = canonical_json({"device": IDENTITY.to_record(), "speakers": [PERSON | {"erase_after_ms": 12345}]})
+    text = canonical_json({"device": IDENTITY.to_record(), "speakers": [PERSON | {"erase_after_ms": 12345}], "house": None})
     with pytest.raises(DamagedVaultError):
         unseal_register(sealed(text.replace(b"12345", b"Infinity")), device_key=KEY)
 

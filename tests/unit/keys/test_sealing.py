@@ -57,7 +57,7 @@ def test_info_and_key_are_bound():
 @pytest.mark.parametrize("kind", FileKind)
 def test_header_round_trip(kind):
     assert kind_of(header(kind) + b"rest", what="a test") is kind
-    version = b"\x02" if kind is FileKind.KEY_SLOTS else b"\x01"
+    version = b"\x03" if kind is FileKind.KEY_SLOTS else b"\x01"
     assert header(kind) == b"HTON" + kind.value + version + b"\x00\x00"
     assert version_of(header(kind)) == version[0]
     assert kind_of(b"HTON" + kind.value + b"\x01\x00\x00", what="a test") is kind

@@ -114,7 +114,7 @@ def test_an_older_vault_is_read_as_it_is_and_completed_by_the_first_change(open_
         vault.set_erase_after(speaker.speaker_id, erase_after_ms=None)
         assert version(home) == 1
         vault.set_erase_after(speaker.speaker_id, erase_after_ms=YEAR_2030_MS)
-        assert version(home) == 2
+        assert version(home) == 3
         given = vault.withdrawal_secrets()
         assert len(given[speaker.speaker_id]) == 16
     assert open_vault().withdrawal_secrets() == given
@@ -128,7 +128,7 @@ def test_asking_an_older_vault_for_a_secret_makes_it_last(open_vault, home, as_v
         guest_id = None
     with open_vault() as vault:
         given = vault.withdrawal_secret(speaker_id) if ask == "one" else vault.withdrawal_secrets()[speaker_id]
-        assert version(home) == 2
+        assert version(home) == 3
         guest_id = vault.admit_guest("Announcer").speaker_id
     again = open_vault()
     assert again.withdrawal_secret(speaker_id) == given
@@ -141,7 +141,7 @@ def test_an_erasure_from_an_older_vault_is_finished_and_completes_the_others(ope
         speaker, survivor = vault.enroll("王芳", PIN), vault.enroll("李明", "1111")
         older = as_version_1(vault)
         vault.revoke(speaker.speaker_id)
-        assert version(home) == 2
+        assert version(home) == 3
         assert vault.withdrawal_secrets().keys() == {survivor.speaker_id}
         with pytest.raises(DamagedVaultError):
             unseal_register(older, device_key=bytes(vault._cabinet.device_key()))
@@ -152,7 +152,7 @@ def test_a_vault_of_a_later_version_is_left_alone(open_vault, home):
         vault.enroll("王芳", PIN)
     path = home / "vault" / "keyslots"
     data = path.read_bytes()
-    later = data[:5] + b"\x03" + data[6:]
+    later = data[:5] + b"\x04" + data[6:]
     path.write_bytes(later)
     with pytest.raises(DamagedVaultError, match="written by a newer Hometone"):
         open_vault()

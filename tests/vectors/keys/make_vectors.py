@@ -32,6 +32,7 @@ PASSPHRASE = "four brown bears"
 SPEAKER_NAME = "王芳"
 SIGNING_SEED = bytes(range(1, 33))
 WITHDRAWAL = bytes(range(0xC0, 0xD0))
+HOUSE_KEY = bytes(range(150, 182))
 
 
 def lp(label: str, *fields: bytes) -> bytes:
@@ -76,12 +77,11 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def slot(kind: str) -> dict[str, object]:
+def slot(kind: str, place: str = SPEAKER, inner: bytes = DATA_KEY) -> dict[str, object]:
     cost = b"".join(value.to_bytes(4, "big") for value in COST) if kind == "secret" else b""
-    fields = (kind.encode("ascii"), SPEAKER.encode("ascii"), cost)
-    inner = DATA_KEY
+    fields = (kind.encode("ascii"), place.encode("ascii"), cost)
     if kind == "secret":
-        inner = aead(argon2(b"2580", SALT16), bytes(12), DATA_KEY, lp("hometone/slot-inner/v1", *fields))
+        inner = aead(argon2(b"2580", SALT16), bytes(12), inner, lp("hometone/slot-inner/v1", *fields))
     sealed = aead(hkdf(DEVICE_KEY, SALT16, lp("hometone/slot-outer/v1", *fields)), bytes(12), inner, b"")
     record: dict[str, object] = {"kind": kind, "salt": b64(SALT16), "sealed": b64(sealed)}
     if kind == "secret":
@@ -98,8 +98,8 @@ def device() -> dict[str, str]:
     }
 
 
-def key_slots(*people: dict[str, object], version: int) -> bytes:
-    content = compact({"device": device(), "speakers": list(people)})
+def key_slots(*people: dict[str, object], version: int, **house: object) -> bytes:
+    content = compact({"device": device(), "speakers": list(people), **house})
     return sealed_file(DEVICE_KEY, "S", KEY_ID, lp("hometone/key-slots/v1", KEY_ID), content, version=version)
 
 
@@ -181,11 +181,16 @@ def files() -> list[dict[str, object]]:
     person = {**first, "erase_after_ms": None, "withdrawal": b64(WITHDRAWAL)}
     guest = {**person, "slots": [slot("work")], "withdrawal": None}
     unnoted = {name: value for name, value in person.items() if name != "erase_after_ms"}
-    register = key_slots(person, version=2)
+    register = key_slots(person, version=3, house=None)
+    house = {"created_ms": 3, "folder": "s-01", "slot": slot("work", "house", HOUSE_KEY)}
+    with_house = key_slots(person, version=3, house=house)
+    second = key_slots(person, version=2)
+    kept_in_house = sealed_file(HOUSE_KEY, "I", b"", lp("hometone/index/v1", b"house"), compact([]))
     register_inputs = {"device_key": DEVICE_KEY.hex(), "secret": PIN}
     by_pin, for_work = {**register_inputs, "slot": "secret"}, {**register_inputs, "slot": "work"}
     opened = {"data_key": DATA_KEY.hex(), "name": SPEAKER_NAME, "withdrawal": WITHDRAWAL.hex(), "erase_after_ms": None, "is_guest": False}
     opened_first = {**opened, "withdrawal": None}
+    opened_house = {**opened, "house_key": HOUSE_KEY.hex(), "house_folder": "s-01"}
     opened_guest = {**opened_first, "is_guest": True}
 
     intent = sealed_file(DEVICE_KEY, "E", KEY_ID, lp("hometone/intent/v1", KEY_ID), compact({"erase": SPEAKER}))
@@ -224,48 +229,78 @@ def files() -> list[dict[str, object]]:
         vector("key slots, other device key", "key-slots", {**for_work, "device_key": "00" * 32}, register, error=bad),
         vector("key slots, other key id", "key-slots", for_work, register[:8] + bytes(16) + register[24:], error=bad),
         vector("key slots, one byte short", "key-slots", for_work, register[:-1], error=bad),
-        vector("key slots, newer", "key-slots", for_work, key_slots(person, version=3), error=bad),
+        vector("key slots, newer", "key-slots", for_work, key_slots(person, version=4, house=None), error=bad),
         vector("key slots, version 0", "key-slots", for_work, key_slots(first, version=0), error=bad),
         vector("key slots, version 1", "key-slots", by_pin, key_slots(first, version=1), expected=opened_first),
         vector("key slots, version 1, for work", "key-slots", for_work, key_slots(first, version=1), expected=opened_first),
-        vector("key slots, version 2 said to be 1", "key-slots", for_work, of_version(register, 1), error=bad),
+        vector("key slots, version 2", "key-slots", by_pin, second, expected=opened),
+        vector("key slots, version 2, for work", "key-slots", for_work, second, expected=opened),
+        vector("key slots, version 2 said to be 1", "key-slots", for_work, of_version(second, 1), error=bad),
+        vector("key slots, version 2 said to be 3", "key-slots", for_work, of_version(second, 3), error=bad),
+        vector("key slots, version 3 said to be 2", "key-slots", for_work, of_version(with_house, 2), error=bad),
+        vector("key slots, no word on the house", "key-slots", for_work, key_slots(person, version=3), error=bad),
+        vector("key slots with a house", "key-slots", by_pin, with_house, expected=opened_house),
+        vector("key slots with a house, for work", "key-slots", for_work, with_house, expected=opened_house),
+        vector(
+            "key slots, the house has a PIN",
+            "key-slots",
+            for_work,
+            key_slots(person, version=3, house={**house, "slot": slot("secret", "house", HOUSE_KEY)}),
+            error=bad,
+        ),
+        vector(
+            "key slots, the house has no folder",
+            "key-slots",
+            for_work,
+            key_slots(person, version=3, house={name: value for name, value in house.items() if name != "folder"}),
+            error=bad,
+        ),
+        vector(
+            "index of the house", "index", {"data_key": HOUSE_KEY.hex(), "speaker_id": "house"}, kept_in_house, expected={"artefacts": []}
+        ),
         vector("key slots, version 1 said to be 2", "key-slots", for_work, of_version(key_slots(first, version=1), 2), error=bad),
         vector(
             "key slots with a time to erase",
             "key-slots",
             by_pin,
-            key_slots({**person, "erase_after_ms": 1_700_000_000_000}, version=2),
+            key_slots({**person, "erase_after_ms": 1_700_000_000_000}, version=3, house=None),
             expected={**opened, "erase_after_ms": 1_700_000_000_000},
         ),
         vector(
             "key slots without a word on erasing",
             "key-slots",
             {**by_pin, "as_written": False},
-            key_slots(unnoted, version=2),
+            key_slots(unnoted, version=3, house=None),
             expected=opened,
         ),
-        vector("key slots of a guest", "key-slots", for_work, key_slots(guest, version=2), expected=opened_guest),
-        vector("key slots, no recovery secret", "key-slots", for_work, key_slots({**person, "withdrawal": None}, version=2), error=bad),
-        vector("key slots, no word on the recovery secret", "key-slots", for_work, key_slots(first, version=2), error=bad),
+        vector("key slots of a guest", "key-slots", for_work, key_slots(guest, version=3, house=None), expected=opened_guest),
+        vector(
+            "key slots, no recovery secret",
+            "key-slots",
+            for_work,
+            key_slots({**person, "withdrawal": None}, version=3, house=None),
+            error=bad,
+        ),
+        vector("key slots, no word on the recovery secret", "key-slots", for_work, key_slots(first, version=3, house=None), error=bad),
         vector(
             "key slots, short recovery secret",
             "key-slots",
             for_work,
-            key_slots({**person, "withdrawal": b64(WITHDRAWAL[:15])}, version=2),
+            key_slots({**person, "withdrawal": b64(WITHDRAWAL[:15])}, version=3, house=None),
             error=bad,
         ),
         vector(
             "key slots, guest with a recovery secret",
             "key-slots",
             for_work,
-            key_slots({**guest, "withdrawal": b64(WITHDRAWAL)}, version=2),
+            key_slots({**guest, "withdrawal": b64(WITHDRAWAL)}, version=3, house=None),
             error=bad,
         ),
         vector(
             "key slots with an absurd cost",
             "key-slots",
             by_pin,
-            key_slots({**person, "slots": [{**slot("secret"), "argon2id": [1 << 30, 1, 1]}]}, version=2),
+            key_slots({**person, "slots": [{**slot("secret"), "argon2id": [1 << 30, 1, 1]}]}, version=3, house=None),
             error=bad,
         ),
         vector("intent", "intent", intent_inputs, intent, expected={"erase": SPEAKER}),

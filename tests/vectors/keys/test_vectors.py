@@ -140,23 +140,27 @@ def read_key_slots(inputs, data, _folder):
     register = unseal_register(data, device_key=device_key)
     record = register.speakers[0]
     again = seal_register(register, key_id=data[8:24], device_key=device_key, salt=data[24:56])
-    assert again[5] == 2
+    assert again[5] == 3
     if data[5] == 1:
         written = unseal_register(again, device_key=device_key).speakers[0]
         assert len(written.withdrawal) == 16
         assert replace(written, withdrawal=None) == record
     else:
-        assert unseal_register(again, device_key=device_key).speakers == register.speakers
-        assert (again == data) == inputs.get("as_written", True)
+        assert unseal_register(again, device_key=device_key).places == register.places
+        assert (again == data) == (data[5] == 3 and inputs.get("as_written", True))
     slot = record.slot(SlotKind(inputs["slot"]))
     data_key = open_slot(slot, speaker_id=record.speaker_id, device_key=device_key, secret=inputs["secret"])
-    return {
+    read = {
         "data_key": data_key.hex(),
         "name": record.name,
         "withdrawal": record.withdrawal and record.withdrawal.hex(),
         "erase_after_ms": record.erase_after_ms,
         "is_guest": record.is_guest,
     }
+    if register.house is not None:
+        read["house_key"] = open_slot(register.house.slots[0], speaker_id="house", device_key=device_key).hex()
+        read["house_folder"] = register.house.folder
+    return read
 
 
 def read_intent(inputs, data, _folder):
@@ -202,15 +206,18 @@ def test_files(vector, tmp_path):
         assert read(vector["inputs"], bytes.fromhex(vector["data"]), tmp_path) == vector["expected"]
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_whole_vault_of_the_second_implementation(version, tmp_path):
-    """Device key, register, index and artefact as `make_vectors` computes them; the first of them may be of the older version."""
+@pytest.mark.parametrize(("version", "name"), [(1, "key slots, version 1"), (2, "key slots, version 2"), (3, "key slots with a house")])
+def test_a_whole_vault_of_the_second_implementation(version, name, tmp_path):
+    """Device key, register, index and artefact as `make_vectors` computes them; the register may be of an older version."""
     data = {vector["name"]: bytes.fromhex(vector["data"]) for vector in FILES}
     artefact = next(vector for vector in FILES if vector["name"] == "artefact")
     folder = tmp_path / "vault" / "s-00"
     folder.mkdir(parents=True)
     slots = folder.parent / "keyslots"
-    slots.write_bytes(data["key slots, by PIN" if version == 2 else "key slots, version 1"])
+    slots.write_bytes(data[name])
+    house = tmp_path / "vault" / "s-01"
+    house.mkdir()
+    (house / "index").write_bytes(data["index of the house"])
     (folder.parent / f"key-{slots.read_bytes()[8:24].hex()}").write_bytes(data["device key in a file"])
     (folder / "index").write_bytes(data["index"])
     (folder / artefact["inputs"]["artefact_id"]).write_bytes(data["artefact"])
@@ -221,9 +228,14 @@ def test_a_whole_vault_of_the_second_implementation(version, tmp_path):
             assert speaker.read("take", "第一句").hex() == artefact["expected"]["plaintext"]
         assert slots.read_bytes() == read  # reading changes nothing
         secrets = vault.withdrawal_secrets()
-        assert (slots.read_bytes() == read) == (version == 2)
+        assert (slots.read_bytes() == read) == (version != 1)
+        with vault.house() as opened:
+            assert opened.list() == ()
+            opened.put_json("1", "tablets", kind="reminder")
+        assert (slots.read_bytes() == read) == (version == 3)
+        assert house.exists() == (version == 3)
     assert secrets.keys() == {entry.speaker_id}
-    assert slots.read_bytes()[5] == 2
+    assert slots.read_bytes()[5] == 3
     with Vault(tmp_path, device_secret_source=DeviceSecretSource(custody=Custody.FILE)) as vault:
         assert vault.withdrawal_secret(entry.speaker_id) == secrets[entry.speaker_id]
         assert vault.unlock(entry.speaker_id, "2580").read("take", "第一句").hex() == artefact["expected"]["plaintext"]
