@@ -62,6 +62,47 @@ class SpokenCode:
             number = number * 32 + SYMBOLS.index(symbol)
         return number
 
+    def groups(self, text: str, *, symbols: int) -> tuple[str, ...]:
+        """What was typed after the prefix, in groups: as it is printed if the length is right, otherwise as the person parted it.
+
+        Args:
+            text: Begins as a code of this kind does.
+            symbols: How many symbols come after the prefix in a whole code.
+        """
+        whole = _plain(text).removeprefix(self.prefix)
+        if len(whole) == symbols:
+            return tuple(whole[at : at + _GROUP] for at in range(0, symbols, _GROUP))
+        groups, of_prefix = [], len(self.prefix)
+        for part in map(_plain, _GAPS.split(unicodedata.normalize("NFKC", text))):
+            groups.append(part[of_prefix:])
+            of_prefix = max(0, of_prefix - len(part))
+        return tuple(group for group in groups if group)
+
+    def suspects(self, text: str) -> tuple[int, ...]:
+        """Groups, counted from 1, in which one wrong symbol, or two neighbours that changed places, would explain a check that fails.
+
+        A sum weighted by position says by how much it is off; few places can be off by just that.
+
+        Args:
+            text: With the prefix, without strange symbols, and as long as a whole code.
+        """
+        symbols = _plain(text).removeprefix(self.prefix)
+        values = [SYMBOLS.index(symbol) for symbol in symbols]
+        body, (high, low) = values[:-2], values[-2:]
+        off = (sum(place * value for place, value in enumerate(body, start=1)) - high * 32 - low) % _CHECK_MODULUS
+        found = set()
+        for at, value in enumerate(body):
+            if any((at + 1) * (value - other) % _CHECK_MODULUS == off for other in range(32)):
+                found.add(at // _GROUP)
+            if at and (values[at] - values[at - 1]) % _CHECK_MODULUS == off:  # swapped back, the sum is less by just that
+                found |= {at // _GROUP, (at - 1) // _GROUP}
+        right = (high * 32 + low + off) % _CHECK_MODULUS
+        if right >> 5 == high or right & 31 == low or (right >> 5, right & 31) == (low, high):
+            found |= {len(body) // _GROUP, (len(body) + 1) // _GROUP}
+        if (off + len(body) * (high - body[-1]) + (high - body[-1]) * 32) % _CHECK_MODULUS == 0:
+            found |= {(len(body) - 1) // _GROUP, len(body) // _GROUP}
+        return tuple(sorted(group + 1 for group in found))
+
     def _symbols(self, text: str) -> str:
         hint = f"a code begins with {self.prefix}"
         if len(text) > _LONGEST_TEXT:

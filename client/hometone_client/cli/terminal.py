@@ -8,8 +8,9 @@ Rules (after age's `tui.go`):
 4. Nothing secret is printed: no PIN, no recording, no embedding, no path of a home that the person did not type herself.
 5. Questions are asked of a person only: where there is no terminal, the missing option is named instead.
 
-Messages are looked up by key in `data/messages.json`, English and Chinese. Errors of the rooms are English sentences; in Chinese they
-follow a Chinese word for their kind.
+Messages are looked up by key in `data/messages.json`, English and Chinese. Errors of the rooms are English sentences, which
+`hometone_shared.error_words` puts into Chinese; one that it does not know follows a Chinese word for its kind. With `--json` they stay
+English.
 """
 
 import getpass
@@ -28,6 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from hometone_shared.command_line import Failure, Language, answer_json, failure_json
+from hometone_shared.error_words import in_language
 from hometone_shared.errors import UsageError
 
 _PLAIN_INTERVAL_S: Final = 10.0
@@ -111,7 +113,9 @@ class Terminal:
         return self.words("people-one" if len(names) == 1 else "people", count=len(names))
 
     def words(self, key: str, **values: object) -> str:
-        """A message of the table in the chosen language."""
+        """A message of the table in the chosen language; a value called `why` is the sentence of an error, and put into it, too."""
+        if "why" in values:
+            values["why"] = in_language(str(values["why"]), self.language)
         return self._messages[key][self.language].format(**values)
 
     def minutes(self, seconds: float) -> str:
@@ -172,8 +176,9 @@ class Terminal:
         else:
             kinds = (f"error-{kind.__name__}" for kind in type(error).__mro__)  # the nearest kind that has a word
             word = next((self._messages[kind][self.language] for kind in kinds if kind in self._messages), "")
-            self.line(f"{word}{failure.message}")
-            self.hint(failure.hint)
+            told = in_language(failure.message, self.language)
+            self.line(f"{word}{told}" if told == failure.message and told[:1].isascii() else told)
+            self.hint(in_language(failure.hint, self.language))
         if self.debug:
             traceback.print_exception(error, file=self._stderr)
         return failure.exit_code

@@ -7,7 +7,8 @@ The rules are those of the `hometone` command:
 3. An expected error never shows a traceback; `--debug` adds one to an unexpected error.
 4. Nothing secret is printed, but for the one-time code that `invite` is there to print.
 
-Messages are looked up in `data/messages.json`, English and Chinese.
+Messages are looked up in `data/messages.json`, English and Chinese; the sentences of errors, which are English, in
+`hometone_shared.error_words`. With `--json` errors stay English.
 """
 
 import json
@@ -23,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hometone_shared.command_line import Failure, Language, answer_json, failure_json
+from hometone_shared.error_words import in_language
 
 _PREFIX: Final = "hometone-coordinator: "
 
@@ -45,7 +47,9 @@ class Terminal:
         self.debug = debug
 
     def words(self, key: str, **values: object) -> str:
-        """A message of the table."""
+        """A message of the table; values called `why` and `told` may be sentences of errors, and are put into the language, too."""
+        for name in {"why", "told"} & set(values):
+            values[name] = in_language(str(values[name]), self.language)
         return messages()[key][self.language].format(**values)
 
     def line(self, text: str) -> None:
@@ -82,8 +86,8 @@ class Terminal:
         if self.as_json:
             print(failure_json(command, failure, values or {}), flush=True)
         else:
-            self.line(failure.message)
-            self.hint(failure.hint)
+            self.line(in_language(failure.message, self.language))
+            self.hint(in_language(failure.hint, self.language))
         if self.debug:
             traceback.print_exception(error, file=sys.stderr)
         return failure.exit_code

@@ -4,8 +4,7 @@ What it does: packs a speaker's figures into one vector of bounded norm, and rea
 What it may see: on the device, one speaker's figures; at the coordinator, the noisy sum. What it must never do: show a mean of a cell that
 is too small, or a difference between groups that are not both shown.
 
-A cell has four coordinates: a one, and the three figures, each in [0, 1]. The intervals are those of Fieller (1954) for a ratio of two
-noisy numbers; they are about the noise, not about which speakers happened to take part.
+A cell has four coordinates: a one, and the three figures, each in [0, 1]. How sums become means and intervals is in `ratios`.
 """
 
 import math
@@ -17,24 +16,13 @@ from numpy.typing import NDArray
 
 from hometone_shared.errors import ProtocolError, UsageError
 from hometone_shared.privacy.cells import ATTRIBUTES, CELLS, NOT_SAID, attribute_of, positions
+from hometone_shared.privacy.ratios import Gap, Interval, counted, gap_between, mean_of
 
 FIGURES: Final = ("error_before", "error_after", "change", "similarity")
 _PER_CELL: Final = 4
 EVALUATION_DIMENSION: Final = _PER_CELL * len(CELLS)
 EVALUATION_CLIP_NORM: Final = math.sqrt(len(ATTRIBUTES) * _PER_CELL)
 """Euclidean norm of four ones in each of four cells."""
-LEAST_SPEAKERS_SHOWN: Final = 5
-NORMAL_95: Final = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,27 +39,6 @@ class CellFigures:
     cell: str
     count: Interval
     figures: dict[str, Interval]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """The distance between the best and the worst group of an attribute in one figure; "rather not say" is no group.
-
-    Attributes:
-        attribute: Age, gender, settlement or region.
-        figure: One of `FIGURES`.
-        worst: Cell with the highest error or change, or the lowest similarity.
-        best: Cell at the other end.
-        gap: Distance of their means, not below 0.
-        certain: Whether the intervals of the two do not overlap.
-    """
-
-    attribute: str
-    figure: str
-    worst: str
-    best: str
-    gap: float
-    certain: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +83,6 @@ class EvaluationReport:
             widest = max(gaps, key=lambda each: each.gap)
             told += f"; worst {widest.worst}, {widest.gap:.3f} above {widest.best}"
         return told
-
-
-def least_shown(noise_std: float) -> float:
-    """The least count that is shown: five speakers, or 1.96 standard deviations of the noise where that is more."""
-    return max(float(LEAST_SPEAKERS_SHOWN), NORMAL_95 * noise_std)
 
 
 def evaluation_vector(*, cells: tuple[str, ...], error_before: float, error_after: float, similarity: float) -> NDArray[np.float64]:
@@ -176,48 +138,27 @@ def evaluation_report(decoded: NDArray[np.float64], *, noise_std: float) -> Eval
 
 def _figures(cell: str, row: NDArray[np.float64], noise_std: float) -> CellFigures | None:
     count, before, after, similarity = row.tolist()
-    if count < least_shown(2 * noise_std):
+    shown = counted(count, noise_std)
+    if shown is None:
         return None
-    half = NORMAL_95 * noise_std
     return CellFigures(
         cell=cell,
-        count=Interval(count, count - half, count + half),
+        count=shown,
         figures={
-            "error_before": _mean(before, count, half),
-            "error_after": _mean(after, count, half),
+            "error_before": mean_of(before, count, noise_std),
+            "error_after": mean_of(after, count, noise_std),
             # A difference of two sums has twice the variance of one.
-            "change": _mean(after - before, count, half, variances=2, low=-1.0),
-            "similarity": _mean(similarity, count, half),
+            "change": mean_of(after - before, count, noise_std, variances=2, low=-1.0),
+            "similarity": mean_of(similarity, count, noise_std),
         },
     )
 
 
-def _mean(total: float, count: float, half: float, *, variances: int = 1, low: float = 0.0) -> Interval:
-    """Fieller's interval of total / count, clipped to [low, 1].
-
-    It holds all m with (total - m count)^2 <= half^2 (variances + m^2): a bounded interval because count > half.
-    """
-    room = count**2 - half**2
-    root = half * math.sqrt(total**2 + variances * room)
-    ends = ((total * count - root) / room, (total * count + root) / room)
-    value, lower, upper = (min(max(each, low), 1.0) for each in (total / count, *ends))
-    return Interval(value, lower, upper)
-
-
 def _gaps(attribute: str, shown: tuple[CellFigures, ...]) -> list[Gap]:
-    groups = [each for each in shown if attribute_of(each.cell) == attribute and not each.cell.endswith(NOT_SAID)]
-    return [_gap(attribute, figure, groups) for figure in FIGURES] if len(groups) > 1 else []
-
-
-def _gap(attribute: str, figure: str, groups: list[CellFigures]) -> Gap:
-    low, *_, high = sorted(groups, key=lambda each: each.figures[figure].value)
-    best, worst = (high, low) if figure == "similarity" else (low, high)
-    upper, lower = high.figures[figure], low.figures[figure]
-    return Gap(
-        attribute=attribute,
-        figure=figure,
-        worst=worst.cell,
-        best=best.cell,
-        gap=upper.value - lower.value,
-        certain=upper.low > lower.high,
-    )
+    groups = {each.cell: each.figures for each in shown if attribute_of(each.cell) == attribute and not each.cell.endswith(NOT_SAID)}
+    if len(groups) < 2:
+        return []
+    return [
+        gap_between(attribute, figure, {cell: figures[figure] for cell, figures in groups.items()}, higher_is_better=figure == "similarity")
+        for figure in FIGURES
+    ]

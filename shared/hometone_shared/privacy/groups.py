@@ -29,12 +29,11 @@ from hometone_shared.privacy.cells import (
 from hometone_shared.privacy.evaluation import (
     EVALUATION_CLIP_NORM,
     EVALUATION_DIMENSION,
-    NORMAL_95,
     EvaluationReport,
     evaluation_report,
     evaluation_vector,
-    least_shown,
 )
+from hometone_shared.privacy.ratios import NORMAL_95, least_shown
 from hometone_shared.records.plan import FULL_WEIGHT
 
 __all__ = [

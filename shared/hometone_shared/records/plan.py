@@ -35,6 +35,7 @@ class RoundPurpose(StrEnum):
     MODEL = "model"
     BALANCE = "balance"
     EVALUATION = "evaluation"
+    LISTENING = "listening"
 
 
 def threshold(devices: int) -> int:

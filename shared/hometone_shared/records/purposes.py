@@ -10,3 +10,4 @@ class Purpose(StrEnum):
     FEDERATED = "federated-learning"
     ANNOUNCEMENTS = "announcements"
     ARCHIVE = "archive"
+    LISTENING = "listening-test"

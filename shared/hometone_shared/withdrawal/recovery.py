@@ -17,12 +17,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from mnemonic import Mnemonic
 
 from hometone_shared.errors import ProtocolError
-from hometone_shared.spoken_code import SpokenCode
+from hometone_shared.spoken_code import SYMBOLS, SpokenCode
+from hometone_shared.withdrawal.recovery_mistakes import Flaw, Mistake, RecoveryMistakeError, near_words
 
 PREFIX: Final = "HR1"
 SECRET_BYTES: Final = 16
 PSEUDONYM_CHARACTERS: Final = 32
 WORDS: Final = 12
+CODE_SYMBOLS: Final = 28
+"""After the prefix: 26 that hold the number, two that check it."""
+_GROUP_LENGTHS: Final = (5, 5, 5, 5, 5, 3)
 _KEY_LABEL: Final = b"hometone/withdrawal-key/v1"
 _CODE: Final = SpokenCode(PREFIX, "recovery code")
 _INVITATION: Final = SpokenCode("HT1", "invitation code")
@@ -34,6 +38,7 @@ _SHORTEST_BEGINNING: Final = 4
 _LONGEST_TEXT: Final = 800
 _BITS_PER_WORD: Final = 11
 _MOST_CHECK_WORDS: Final = 23
+_BOTH_FORMS: Final = f"type the code that begins with {PREFIX}, or the twelve words"
 
 Locale = Literal["en", "zh"]
 
@@ -96,16 +101,19 @@ class RecoverySecret:
         of English ones the first four letters do, and Chinese ones need no spaces.
 
         Raises:
-            ProtocolError: It is neither, or holds a mistake that shows.
+            RecoveryMistakeError: It is neither, or holds a mistake that shows; says which.
         """
         if len(text) > _LONGEST_TEXT:
-            raise ProtocolError(
-                "this is too long for a recovery code", hint=f"type the code that begins with {PREFIX}, or the twelve words"
-            )
+            raise RecoveryMistakeError("this is too long for a recovery code", hint=_BOTH_FORMS, mistake=Mistake(flaw=Flaw.LONG))
         if _CODE.begins(text):
-            return cls._from_number(_CODE.read(text))
+            try:
+                return cls._from_number(_CODE.read(text))
+            except ProtocolError as error:
+                raise RecoveryMistakeError(error.message, hint=error.hint, mistake=_mistake_of_code(text)) from error
         if _INVITATION.begins(text):
-            raise ProtocolError("this is an invitation code, not a recovery code", hint=f"a recovery code begins with {PREFIX}")
+            hint = f"a recovery code begins with {PREFIX}"
+            mistake = Mistake(flaw=Flaw.INVITATION)
+            raise RecoveryMistakeError("this is an invitation code, not a recovery code", hint=hint, mistake=mistake)
         return cls(_entropy(_words(text)))
 
     @classmethod
@@ -134,30 +142,76 @@ class RecoverySecret:
         return pseudonym_of(self.withdrawal_key().public_key().public_bytes_raw())
 
 
+def _mistake_of_code(text: str) -> Mistake:
+    groups = _CODE.groups(text, symbols=CODE_SYMBOLS)
+    found = sum(map(len, groups))
+    flaw, places = Flaw.LENGTH, [number for number, group in enumerate(groups, start=1) if set(group) - set(SYMBOLS)]
+    if places:
+        flaw = Flaw.SYMBOL
+    elif found == CODE_SYMBOLS:
+        flaw, places = Flaw.CHECK, list(_CODE.suspects(text))
+    elif len(groups) == len(_GROUP_LENGTHS):
+        lengths = zip(groups, _GROUP_LENGTHS, strict=True)
+        places = [number for number, (group, length) in enumerate(lengths, start=1) if len(group) != length]
+    told = places[:WORDS]
+    return Mistake(flaw=flaw, places=tuple(told), found=found, typed=tuple(groups[number - 1] for number in told))
+
+
 def _words(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKC", text).lower()
     words = _TOKEN.findall(plain)
     if not all(_BETWEEN.fullmatch(gap) for gap in _TOKEN.split(plain)):
-        raise ProtocolError("a recovery code holds letters and digits only", hint="compare it with the original, word by word")
+        raise RecoveryMistakeError(
+            "a recovery code holds letters and digits only",
+            hint="compare it with the original, word by word",
+            mistake=Mistake(flaw=Flaw.SIGN, found=len(words)),
+        )
     if len(words) != WORDS:
-        raise ProtocolError(
-            f"a recovery code has twelve words, these are {len(words)}", hint=f"type all words, or the code that begins with {PREFIX}"
+        mistake = _unknown_words(words, flaw=Flaw.COUNT) if words else Mistake(flaw=Flaw.NOTHING)
+        raise RecoveryMistakeError(
+            f"a recovery code has twelve words, these are {len(words)}",
+            hint=f"type all words, or the code that begins with {PREFIX}",
+            mistake=mistake,
         )
     return words
 
 
-def _entropy(words: list[str]) -> bytes:
-    locale: Locale = "zh" if "\u4e00" <= words[0] <= "\u9fff" else "en"
+def _locale_of(words: list[str]) -> Locale:
+    return "zh" if "\u4e00" <= words[0] <= "\u9fff" else "en"
+
+
+def _whole_word(word: str, locale: Locale) -> str | None:
     known = _places(locale)
-    whole = []
-    for number, word in enumerate(words, start=1):
-        if word in known:
-            whole.append(word)
-        elif locale == "en" and len(word) >= _SHORTEST_BEGINNING and (found := [each for each in known if each.startswith(word)]):
-            whole.extend(found)
-        else:
-            raise ProtocolError(f"word {number} of the recovery code is not one that can be there", hint="compare it with the original")
+    if word in known:
+        return word
+    if locale == "en" and len(word) >= _SHORTEST_BEGINNING:
+        return next((each for each in known if each.startswith(word)), None)
+    return None
+
+
+def _unknown_words(words: list[str], *, flaw: Flaw) -> Mistake:
+    locale = _locale_of(words)
+    unknown = [(number, word) for number, word in enumerate(words, start=1) if _whole_word(word, locale) is None][:WORDS]
+    places, typed = tuple(number for number, _ in unknown), tuple(word for _, word in unknown)
+    near = tuple(near_words(word, tuple(_places(locale))) for word in typed)
+    return Mistake(flaw=flaw, places=places, found=len(words), typed=typed, near=near)
+
+
+def _entropy(words: list[str]) -> bytes:
+    locale = _locale_of(words)
+    whole = [each for each in (_whole_word(word, locale) for word in words) if each is not None]
+    if len(whole) != len(words):
+        mistake = _unknown_words(words, flaw=Flaw.WORD)
+        raise RecoveryMistakeError(
+            f"word {mistake.places[0]} of the recovery code is not one that can be there",
+            hint="compare it with the original",
+            mistake=mistake,
+        )
     try:
         return bytes(_mnemonic(locale).to_entropy(whole))
     except ValueError as error:
-        raise ProtocolError("the words of the recovery code do not belong together", hint="compare them with the original") from error
+        raise RecoveryMistakeError(
+            "the words of the recovery code do not belong together",
+            hint="compare them with the original",
+            mistake=Mistake(flaw=Flaw.TOGETHER, found=len(words)),
+        ) from error

@@ -3,10 +3,13 @@
 // 2. Keys marked data-key press their button or follow their link, unless somebody is typing.
 // 3. Sliders say their figure. 4. The language switch posts the form of the page, so that nothing typed is lost.
 "use strict";
+let leaving = false; // a form is on its way: nothing may overtake its answer
+document.addEventListener("submit", () => { leaving = true; });
 for (const part of document.querySelectorAll("[data-live]")) {
   const ask = async () => {
     try {
       const answer = await fetch(part.dataset.live, { headers: { "X-Part": "1" }, cache: "no-store" });
+      if (leaving) { return; }
       if (answer.redirected || answer.headers.get("X-Reload")) { location.reload(); return; }
       if (answer.ok) {
         const text = await answer.text();

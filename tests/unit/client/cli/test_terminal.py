@@ -83,8 +83,20 @@ def test_every_error_has_a_chinese_word() -> None:
     kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, HometoneError)} - {"HometoneError"}
     assert {f"error-{kind}" for kind in kinds} <= set(load_messages())
     speaker, _, err = terminal(language="zh")
-    speaker.fail("say", TextError("the text is empty"))
-    assert err.getvalue() == "hometone: 文字无法朗读：the text is empty\n"
+    speaker.fail("say", TextError("this sentence is in no table"))
+    assert err.getvalue() == "hometone: 文字无法朗读：this sentence is in no table\n"
+
+
+def test_errors_are_told_in_chinese_and_stay_english_for_programs() -> None:
+    error = TextError("the text is empty", hint="give at least one word")
+    speaker, out, err = terminal(language="zh")
+    speaker.fail("say", error)
+    speaker.say("contact-failed", why="the coordinator cannot be reached")
+    assert err.getvalue() == "hometone: 文字是空的\nhint: 请至少写一个词\nhometone: 未能联系协调方：无法联系协调方\n"
+    speaker, out, _ = terminal(language="zh", as_json=True)
+    speaker.fail("say", error)
+    told = json.loads(out.getvalue())["error"]
+    assert (told["message"], told["hint"]) == ("the text is empty", "give at least one word")
 
 
 def test_progress_says_how_long_it_still_takes(monkeypatch: pytest.MonkeyPatch) -> None:
