@@ -7,7 +7,7 @@ Two parts, so that what decides can be tested without hardware and what touches 
 2. `record` opens the device and feeds `capture`. The callback of the sound driver only copies the block into a bounded queue. Blocks
    that the driver lost make the take fail: a gap would be learnt as part of the voice.
 
-The only module of Hometone that imports sounddevice, and only when it is used. Nothing is written anywhere.
+Nothing is written anywhere.
 """
 
 import queue
@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from hometone_client.audio import portaudio
 from hometone_client.audio.raw_take import MAX_SAMPLE_RATE_HZ, Origin, RawTake
 from hometone_client.audio.resampling import resample
 from hometone_shared.errors import AudioError
@@ -35,7 +36,7 @@ _PATIENCE_S: Final = 5.0  # a microphone that says nothing for so long is gone
 _FLOOR_DBFS: Final = -120.0
 _SILENT_PEAK: Final = 2.0**-15
 
-_NO_DRIVER_HINT = "install PortAudio (Debian, Ubuntu: libportaudio2), or record with a phone and import the file"
+_WORDS: Final = portaudio.Words("microphone", instead="or record with a phone and import the file")
 _NO_MICROPHONE_HINT = "plug in a microphone or headset, or record with a phone and import the file"
 _PRIVACY_HINT = "unmute the microphone and allow this program to use it in the privacy settings of this computer"
 
@@ -146,19 +147,16 @@ def input_devices() -> tuple[InputDevice, ...]:
     Raises:
         AudioError: PortAudio is not installed or does not start.
     """
-    with _portaudio() as sounddevice:
-        listed: list[dict[str, Any]] = list(sounddevice.query_devices())
-        preferred = int(sounddevice.default.device[0])
     return tuple(
         InputDevice(
-            index=index,
-            name=str(device["name"]),
-            channels=int(device["max_input_channels"]),
-            sample_rate_hz=round(float(device["default_samplerate"])),
-            is_default=index == preferred,
+            index=device.index,
+            name=device.name,
+            channels=device.inputs,
+            sample_rate_hz=device.sample_rate_hz,
+            is_default=device.is_default_input,
         )
-        for index, device in enumerate(listed)
-        if device["max_input_channels"] > 0
+        for device in portaudio.listed(_WORDS)
+        if device.inputs > 0
     )
 
 
@@ -187,18 +185,12 @@ def record(
 
 def _choose(device: int | str | None) -> InputDevice:
     """The device that was meant."""
-    devices = input_devices()
-    if not devices:
-        raise AudioError("this computer has no microphone", hint=_NO_MICROPHONE_HINT)
-    if device is None:
-        return next((each for each in devices if each.is_default), devices[0])
-    if isinstance(device, int):
-        found = [each for each in devices if each.index == device]
-    else:
-        found = [each for each in devices if each.name == device] or [each for each in devices if device.casefold() in each.name.casefold()]
-    if not found:
-        raise AudioError("there is no such microphone", hint="choose one from the list: " + ", ".join(each.name for each in devices))
-    return found[0]
+    return portaudio.chosen(
+        input_devices(),
+        device,
+        kind=_WORDS.kind,
+        none_here=lambda: AudioError("this computer has no microphone", hint=_NO_MICROPHONE_HINT),
+    )
 
 
 @contextmanager
@@ -229,22 +221,9 @@ def _microphone(device: InputDevice) -> Generator[Iterable[npt.NDArray[np.float3
                 raise AudioError("the microphone stopped while recording", hint="check its plug or its battery, and try again") from error
 
     with (
-        _portaudio() as sounddevice,
+        portaudio.driver(_WORDS) as sounddevice,
         sounddevice.InputStream(
             device=device.index, samplerate=device.sample_rate_hz, channels=1, dtype="float32", blocksize=block_size, callback=take
         ),
     ):
         yield blocks()
-
-
-@contextmanager
-def _portaudio() -> Generator[Any, None, None]:
-    """The sounddevice module, with its faults in words. Importing it loads the PortAudio library and looks for devices."""
-    try:
-        import sounddevice
-    except (ImportError, OSError) as error:
-        raise AudioError("the microphone driver PortAudio is not installed", hint=_NO_DRIVER_HINT) from error
-    try:
-        yield sounddevice
-    except sounddevice.PortAudioError as error:
-        raise AudioError("the microphone cannot be used", hint="close other programs that use it, or choose another microphone") from error

@@ -1,7 +1,6 @@
 """`hometone consent SPEAKER`: what she has said yes to and what her voice was used for; another yes, aloud where that is needed."""
 
 import datetime as dt
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,13 +8,21 @@ import typer
 from rich.table import Table
 
 from hometone_client.cli.session import PinFile, Session, Yes
-from hometone_client.retention.consent_end import keep_consent, keep_end_up_to_date
-from hometone_client.speakers.consent import LONGEST_DAYS, SPOKEN_PURPOSES, Locale, Purpose, SpokenCheck, consent_text, give_consent
+from hometone_client.enrolling.agreeing import agree
+from hometone_client.retention.consent_end import keep_end_up_to_date
+from hometone_client.speakers.agreement import checked_phrase, refuse_synthetic, standings
+from hometone_client.speakers.consent import (
+    LONGEST_DAYS,
+    SPOKEN_PURPOSES,
+    Consent,
+    Purpose,
+    SpokenCheck,
+    consent_text,
+)
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.speakers.uses import Use, Way
 from hometone_client.withdrawal.reconciliation import apply_ended, require_not_ended
-from hometone_keys import Vault
-from hometone_shared.errors import AudioError, ConsentError, UsageError
+from hometone_shared.errors import ConsentError, UsageError
 
 if TYPE_CHECKING:
     from hometone_client.audio import RawTake
@@ -41,15 +48,12 @@ def spoken_check(
         ConsentError: Other words, or another voice.
     """
     from hometone_client.audio import decode
-    from hometone_client.cli.take import Spoken, record_take
-    from hometone_client.embedding.ge2e import SpeakerEncoder
-    from hometone_client.models import ensure, model_folder
-    from hometone_client.speakers.spoken_phrase import check_spoken, own_embedding, phrase_to_speak, use_up_phrase, waiting_phrase
-    from hometone_client.takes import Transcriber
+    from hometone_client.cli.take import record_take
+    from hometone_client.enrolling.intake import Recogniser, Spoken
+    from hometone_client.models import model_folder
+    from hometone_client.speakers.spoken_phrase import phrase_to_speak, waiting_phrase
 
     terminal = session.terminal
-    encoder = SpeakerEncoder(ensure("ge2e", progress=terminal.line, folder=model_folder()))
-    own = own_embedding(room, encoder)
     if file is None:
         phrase = phrase_to_speak(room, locale=terminal.language, now=now)
         take: RawTake = record_take(session, spoken=Spoken(text=phrase.text, language=phrase.locale), seconds=seconds, device=device)
@@ -58,68 +62,34 @@ def spoken_check(
         if waiting is None:
             raise UsageError("no phrase waits to be spoken, or its day is over", hint=f"hometone consent {room.name} --phrase gives one")
         phrase, take = waiting, decode(file)
-        refuse_synthetic(file)
-    transcriber = Transcriber(ensure("whisper-base", progress=terminal.line, folder=model_folder()))
-    check = check_spoken(take, phrase=phrase, own=own, transcriber=transcriber, encoder=encoder, now=now)
-    use_up_phrase(room)
-    return check
+        refuse_synthetic(file.read_bytes())
+    recogniser = Recogniser(model_folder(), progress=terminal.line)
+    return checked_phrase(room, phrase, take, transcriber=recogniser(), models=model_folder(), progress=terminal.line, now=now)
 
 
-def refuse_synthetic(file: Path) -> None:
-    """Refuse a recording that says itself that a machine has spoken it; whoever removes the label is not found out by this.
-
-    Raises:
-        ConsentError: It carries an AI label.
-    """
-    from hometone_client.audio.labels import read_label
-
-    label = None
-    with suppress(AudioError):  # a file that cannot carry one
-        label = read_label(file.read_bytes())
-    if label is not None:
-        raise ConsentError("this recording is marked as spoken by a machine", hint="the owner of the voice has to say the phrase herself")
-
-
-def agree(room: SpeakerRoom, vault: Vault, *, purpose: Purpose, locale: Locale, days: int, spoken: SpokenCheck | None) -> dict[str, Any]:
-    """Store a yes, and let begin what it allows.
-
-    Returns:
-        The documented keys about it.
-    """
-    consent = give_consent(locale=locale, now=dt.datetime.now(dt.UTC), days=days, purpose=purpose, spoken=spoken)
-    if purpose is Purpose.FEDERATED:
-        from hometone_client.federation.ledger import DEFAULT_EPSILON, PrivacyLedger
-
-        ledger = PrivacyLedger(room.vault)
-        if ledger.budget is None:
-            ledger.set_budget(DEFAULT_EPSILON)
-    keep_consent(room, vault, consent)
-    if purpose is Purpose.FEDERATED:
-        vault.allow_work(room.vault)
+def about_consent(room: SpeakerRoom, consent: Consent) -> dict[str, Any]:
+    """The documented keys about a yes that was stored."""
     return {
         "speaker": room.name,
-        "purpose": purpose.value,
+        "purpose": consent.purposes[0].value,
         "expires": consent.expires.isoformat(),
-        "spoken": None if spoken is None else spoken.to_record(),
+        "spoken": None if consent.spoken is None else consent.spoken.to_record(),
     }
 
 
 def overview(room: SpeakerRoom, *, now: dt.datetime) -> list[dict[str, Any]]:
     """Every purpose: whether it is allowed now, until when, and whether it was agreed to aloud."""
     found = []
-    for purpose in Purpose:
-        line: dict[str, Any] = {"purpose": purpose.value, "allowed": False, "expires": None, "spoken": None}
-        try:
-            consent = room.consent(purpose)
-        except ConsentError as error:
-            line["error"] = error.message
-            consent = None
-        if consent is not None:
-            line |= {
-                "allowed": consent.given <= now < consent.expires and (purpose not in SPOKEN_PURPOSES or consent.spoken is not None),
-                "expires": consent.expires.isoformat(),
-                "spoken": None if consent.spoken is None else consent.spoken.to_record(),
-            }
+    for standing in standings(room, now=now):
+        consent = standing.consent
+        line: dict[str, Any] = {
+            "purpose": standing.purpose.value,
+            "allowed": standing.allowed,
+            "expires": None if consent is None else consent.expires.isoformat(),
+            "spoken": None if consent is None or consent.spoken is None else consent.spoken.to_record(),
+        }
+        if standing.unreadable:
+            line["error"] = standing.unreadable
         found.append(line)
     return found
 
@@ -178,7 +148,8 @@ def register(app: typer.Typer) -> None:
                 if not yes and not terminal.confirm(terminal.words("ask-consent"), expected=terminal.words("yes-word"), option="--yes"):
                     raise ConsentError("there was no consent, so nothing was stored", hint="nothing more is needed")
                 check = spoken_check(session, room, file=spoken, device=device, seconds=seconds, now=now) if aloud else None
-                values = agree(room, vault, purpose=purpose, locale=terminal.language, days=days, spoken=check)
+                given = agree(room, vault, purpose=purpose, locale=terminal.language, days=days, spoken=check)
+                values = about_consent(room, given)
         words = terminal.words(f"consent-{purpose.value}")
         terminal.answer(
             "consent", values, lines=[terminal.words("consented", name=values["speaker"], purpose=words, date=values["expires"][:10])]

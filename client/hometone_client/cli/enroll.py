@@ -1,20 +1,19 @@
 """`hometone enroll NAME`: consent, a PIN, an empty place in the vault."""
 
 import datetime as dt
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from hometone_client.cli.session import PinFile, Session, Yes
+from hometone_client.enrolling.places import place_for
 from hometone_client.retention.consent_end import keep_consent
 from hometone_client.retention.takes import choose_dropping, drops_takes
 from hometone_client.speakers.consent import LONGEST_DAYS, Locale, Purpose, consent_text, give_consent
 from hometone_client.speakers.declaration import AGE_BANDS, NOT_SAID, SETTLEMENTS, Declaration
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.voices.registry import STOCK_PREFIX
-from hometone_keys import SpeakerVault, Vault
-from hometone_shared.errors import ConsentError, UsageError, WrongSecretError
+from hometone_shared.errors import ConsentError, UsageError
 
 EPILOG = """\b
 Examples:
@@ -23,24 +22,6 @@ Examples:
   hometone enroll mei --pin-file pin.txt --yes --json
 
 What a person says about herself is her choice, is sealed on this computer and is never guessed or sent."""
-
-
-def place_for(vault: Vault, name: str, pin: str) -> SpeakerVault:
-    """A new place for a speaker, or hers if enrolling her was broken off (full disk, Ctrl+C) before her consent was stored.
-
-    Raises:
-        UsageError: The name is none, or somebody has it already.
-        StorageError: The disk refuses.
-    """
-    try:
-        return vault.enroll(name, pin)
-    except UsageError:
-        with suppress(UsageError, WrongSecretError):
-            unlocked = vault.unlock(vault.find(name).speaker_id, pin)
-            if SpeakerRoom(unlocked).consent() is None:
-                return unlocked
-            unlocked.close()
-        raise
 
 
 def register(app: typer.Typer) -> None:

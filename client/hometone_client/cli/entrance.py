@@ -20,6 +20,7 @@ import click
 import typer
 
 from hometone_client.cli import (
+    announce,
     consent,
     contribute,
     doctor,
@@ -27,6 +28,8 @@ from hometone_client.cli import (
     evaluate,
     federation,
     lend,
+    open_pages,
+    panel,
     queueing,
     receipt,
     revoke,
@@ -47,7 +50,9 @@ from hometone_shared.command_line import INTERRUPTED_EXIT_CODE, LANGUAGES, Commo
 from hometone_shared.errors import HometoneError, UsageError
 
 OPTIONS: Final = CommonOptions(
-    flags=("--json", "--debug"), with_value=("--home", "--lang", "--models"), groups=frozenset({"take", "queue", "receipt", "witness"})
+    flags=("--json", "--debug"),
+    with_value=("--home", "--lang", "--models"),
+    groups=frozenset({"take", "queue", "receipt", "witness", "panel", "announce"}),
 )
 
 EPILOG: Final = """\b
@@ -78,9 +83,12 @@ for room in (
     say,
     voices,
     evaluate,
+    panel,
     queueing,
     serve,
+    open_pages,
     lend,
+    announce,
     consent,
     federation,
     contribute,

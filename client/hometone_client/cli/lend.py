@@ -108,7 +108,7 @@ def _register_lend(app: typer.Typer) -> None:
         check_place(out)
         with session.vault() as vault:
             log = KnownLog.of(session.home)
-            card = checked_card(envelope, vault=vault, log=log)
+            card = checked_card(envelope, log=log)
             words = words_of_card(envelope)
             terminal.say("lend-words", label=card.label, words=words)
             if not yes and not terminal.confirm(terminal.words("ask-lend"), expected=terminal.words("yes-word"), option="--yes"):

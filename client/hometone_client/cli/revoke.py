@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from hometone_client.cli.session import PIN_VARIABLE, PinFile, Session, Yes
 from hometone_client.speakers.exports import write_file
 from hometone_client.speakers.forgetting import Forgotten, forget
 from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.withdrawal.stopping import PARTIAL, hand_over, stop, wish_of
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import DamagedVaultError, HometoneError, StorageError, UsageError, VaultError
 from hometone_shared.records.purposes import Purpose
@@ -30,9 +31,8 @@ has borrowed her voice hear of it with the next contact: at once if they can be 
 
 Scope = Annotated[
     list[str] | None,
-    typer.Option(metavar="PURPOSE", help="End only this purpose: federated-learning, announcements, archive; repeatable."),
+    typer.Option(metavar="PURPOSE", help="End only this purpose: federated-learning, announcements, archive, listening-test; repeatable."),
 ]
-PARTIAL: Final = (Purpose.FEDERATED, Purpose.ANNOUNCEMENTS, Purpose.ARCHIVE)
 
 
 def wished_scope(values: list[str] | None) -> frozenset[Purpose]:
@@ -45,11 +45,6 @@ def wished_scope(values: list[str] | None) -> frozenset[Purpose]:
     if any(value not in known for value in values or ()):
         raise UsageError("there is no such purpose", hint=f"one of: {', '.join(purpose.value for purpose in PARTIAL)}")
     return frozenset(known[value] for value in values or [Purpose.OWN_VOICE.value])
-
-
-def wish_of(repeat_shared_model: bool) -> SharedModelWish:
-    """What the flag asks for."""
-    return SharedModelWish.REPLAY if repeat_shared_model else SharedModelWish.LEAVE
 
 
 def register(app: typer.Typer) -> None:
@@ -125,9 +120,7 @@ def _forget_everything(
     if entry.is_guest:
         done = forget(vault, entry.speaker_id, home=session.home, room=room)
     else:
-        from hometone_client.withdrawal.withdrawing import withdraw
-
-        withdrawn = withdraw(session.home, vault, entry.speaker_id, room=room, wish=wish, keep_exports=keep_exports)
+        withdrawn = stop(session.home, vault, entry, room=room, wish=wish, keep_exports=keep_exports)
         tombstone = withdrawn.known.tombstone
         if withdrawn.forgotten is None:
             raise VaultError("she was not forgotten", hint="try again")
@@ -183,15 +176,10 @@ def _end_purposes(
     bundle: Path | None,
     wish: SharedModelWish,
 ) -> None:
-    from hometone_client.withdrawal.withdrawing import withdraw
-
     terminal = session.terminal
-    withdrawn = withdraw(session.home, vault, entry.speaker_id, room=room, scope=purposes, wish=wish)
+    withdrawn = stop(session.home, vault, entry, room=room, scope=purposes, wish=wish)
     if room is not None:
-        still_needed = room.needs_unattended_work
         room.vault.close()
-        if not still_needed and entry.work_allowed:
-            vault.end_work(entry.speaker_id)
     told, more = travelled(session, vault, withdrawn.known.tombstone)
     names = _in_words(session, purposes)
     values = {
@@ -214,26 +202,21 @@ def _in_words(session: Session, purposes: frozenset[Purpose]) -> str:
 
 def travelled(session: Session, vault: Vault, tombstone: Tombstone) -> tuple[dict[str, Any], list[str]]:
     """Hand a withdrawal over if the coordinator can be reached now; the documented keys, and the words."""
-    from hometone_client.withdrawal.delivery import contact_if_joined
-    from hometone_client.withdrawal.outbox import Outbox
-
     terminal = session.terminal
-    contact = contact_if_joined(session.home, vault)
-    item = Outbox(session.home).item(tombstone)
-    delivered = item is not None and item.delivered is not None
+    handed = hand_over(session.home, vault, tombstone)
     told = {
         "pseudonym": tombstone.pseudonym,
         "sequence": tombstone.sequence,
-        "joined": contact is not None,
-        "delivered": delivered,
-        "filed": item is not None and item.filed is not None,
-        "waiting": contact.message if isinstance(contact, HometoneError) else None,
+        "joined": handed.joined,
+        "delivered": handed.delivered,
+        "filed": handed.filed,
+        "waiting": None if handed.waiting is None else handed.waiting.message,
     }
-    if contact is None:
+    if not handed.joined:
         return told, []
-    if isinstance(contact, HometoneError) and not delivered:
-        return told, [terminal.words("withdrawal-waiting", why=contact.message)]
-    return told, [terminal.words("withdrawal-delivered" if delivered else "withdrawal-not-needed")]
+    if handed.waiting is not None and not handed.delivered:
+        return told, [terminal.words("withdrawal-waiting", why=handed.waiting.message)]
+    return told, [terminal.words("withdrawal-delivered" if handed.delivered else "withdrawal-not-needed")]
 
 
 def keep_bundle(session: Session, tombstone: Tombstone, path: Path) -> HometoneError | None:

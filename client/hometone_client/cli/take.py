@@ -1,11 +1,9 @@
 """`hometone take add`: recordings in, measured at once, stored sealed."""
 
 import csv
-import dataclasses
 import datetime as dt
 import io
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -14,7 +12,8 @@ from rich.table import Table
 
 from hometone_client.cli.kept_takes import add_commands
 from hometone_client.cli.session import PinFile, Session
-from hometone_client.models import ensure, model_folder
+from hometone_client.enrolling.intake import Recogniser, Spoken, assess, keep, plain_figures
+from hometone_client.models import model_folder
 from hometone_client.speakers.consent import Purpose
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_shared.errors import HometoneError, TakeRejectedError, UsageError
@@ -22,7 +21,7 @@ from hometone_shared.errors import HometoneError, TakeRejectedError, UsageError
 if TYPE_CHECKING:
     from hometone_client.audio import RawTake
     from hometone_client.audio.recorder import Level
-    from hometone_client.takes import AssessedTake, Campaign, Transcriber
+    from hometone_client.takes import AssessedTake, Campaign
 
 _LONGEST_TABLE_BYTES: Final = 16 << 20
 EPILOG = """\b
@@ -36,14 +35,6 @@ Examples:
 
 About one minute of speech makes a voice. A take that is too short, too noisy or clipped is not stored, and the reason is given with the
 figure and the aim (exit code 9); the other files of the same line are stored all the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """What a take is expected to say."""
-
-    text: str | None
-    language: str | None
 
 
 def prompted(prompt: str | None, *, text: str | None, language: str | None, folder: Path | None) -> Spoken:
@@ -86,15 +77,6 @@ def read_texts(table: Path) -> dict[str, Spoken]:
         return {row["file"]: Spoken(text=row["text"] or None, language=row.get("language") or None) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
         raise UsageError("the table of texts cannot be read", hint="it is a UTF-8 CSV file with the columns file and text") from error
-
-
-def plain_figures(assessed: "AssessedTake") -> dict[str, Any]:
-    """The figures of a take as plain JSON, without words."""
-    figures = dataclasses.asdict(assessed.report)
-    figures.pop("findings")
-    figures["error_rate"] = assessed.error_rate
-    figures["verdict"] = assessed.verdict.value
-    return figures
 
 
 def plain_findings(assessed: "AssessedTake", *, language: str) -> list[dict[str, Any]]:
@@ -159,15 +141,7 @@ class Intake:
         self._session = session
         self._room = room
         self._held_out = held_out
-        self._transcriber: Transcriber | None = None
-
-    def _recogniser(self) -> "Transcriber":
-        from hometone_client.takes import Transcriber
-
-        if self._transcriber is None:
-            folder = ensure("whisper-base", progress=self._session.terminal.line, folder=model_folder())
-            self._transcriber = Transcriber(folder)
-        return self._transcriber
+        self._recogniser = Recogniser(model_folder(), progress=session.terminal.line)
 
     def add(self, take: "RawTake", *, spoken: Spoken) -> dict[str, Any]:
         """Assess one take and store it if the gate lets it pass.
@@ -175,30 +149,17 @@ class Intake:
         Raises:
             TakeRejectedError: With figure and aim; nothing was stored.
         """
-        from hometone_client.takes import Verdict, intake
-
         terminal = self._session.terminal
-        assessed = intake(take, prompt=spoken.text, language=spoken.language, transcriber=self._recogniser())
+        assessed = assess(take, spoken=spoken, recogniser=self._recogniser)
         answer: dict[str, Any] = {
             "seconds": round(take.duration_s, 3),
             "figures": plain_figures(assessed),
             "findings": plain_findings(assessed, language=terminal.language),
         }
-        if assessed.verdict is Verdict.REJECT:
-            try:
-                assessed.accepted(language=terminal.language)
-            except TakeRejectedError as error:
-                return {**answer, "stored": False, "error": error.message, "hint": error.hint}
-        heard = assessed.transcript.text if assessed.transcript is not None else ""
-        record = self._room.add_take(
-            take,
-            text=spoken.text or heard,
-            language=assessed.language or "",
-            speech_s=assessed.report.speech_s,
-            quality=plain_figures(assessed),
-            passages=tuple((passage.segment.start_s, passage.segment.end_s, passage.text) for passage in assessed.passages),
-            held_out=self._held_out,
-        )
+        try:
+            record = keep(self._room, assessed, spoken=spoken, held_out=self._held_out, language=terminal.language)
+        except TakeRejectedError as error:
+            return {**answer, "stored": False, "error": error.message, "hint": error.hint}
         return {**answer, "stored": True, "take": record.name, "language": record.language}
 
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from hometone_client.cli.revoke import keep_bundle, travelled, wish_of
+from hometone_client.cli.revoke import keep_bundle, travelled
 from hometone_client.cli.session import PinFile, Session, Yes
 from hometone_client.speakers.exports import write_file
 from hometone_client.withdrawal.bundles import best_bundle
 from hometone_client.withdrawal.pages import recovery_sheet
+from hometone_client.withdrawal.stopping import wish_of
 from hometone_client.withdrawal.withdrawing import Stranger, joined_coordinator, met, place_of, withdraw, withdraw_by_code
 from hometone_keys import Vault
 from hometone_shared.errors import HometoneError, UsageError

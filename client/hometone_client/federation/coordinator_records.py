@@ -34,6 +34,7 @@ ANSWER_TIMEOUT_S: Final = 120.0
 VECTOR_TIMEOUT_S: Final = 600.0
 _LONGEST_ANSWER: Final = 64 * 1024
 _LONGEST_ENTRIES: Final = 8 * 1024 * 1024
+_LONGEST_PANEL: Final = 1 << 20
 _MOST_ENTRIES: Final = 1000
 
 _REFUSED: Final = {
@@ -137,6 +138,10 @@ class CoordinatorRecords:
     def vector(self, number: int, *, size_bytes: int) -> bytes:
         """The vector of a release, unchecked; more than `size_bytes` are refused."""
         return self._get(f"/releases/{number}/vector", longest=size_bytes, timeout_s=VECTOR_TIMEOUT_S)
+
+    def panel(self) -> bytes:
+        """The newest listening panel, as it came; unchecked."""
+        return self._get("/panel", longest=_LONGEST_PANEL)
 
     def join(self, body: bytes) -> Document:
         """Send a request to join."""

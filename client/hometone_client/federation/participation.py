@@ -26,13 +26,14 @@ from hometone_client.federation.acceptance import Accepted, RequestFacts, Standi
 from hometone_client.federation.contribution import Workshop, clipped_contribution
 from hometone_client.federation.ledger import PrivacyLedger
 from hometone_client.federation.reply_slots import ReplySlots
-from hometone_client.federation.willing import Now, now_utc, opened_for_round, require_registered, willing_speakers
+from hometone_client.federation.willing import Now, now_utc, opened_for_round, purposes_of, require_registered, willing_speakers
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import BudgetExhausted, HometoneError, StorageError
 from hometone_shared.messages import Body
 from hometone_shared.privacy import clipping
 from hometone_shared.privacy.noise import add_noise
 from hometone_shared.records.canonical import Document, Fields
+from hometone_shared.records.plan import RoundPlan
 from hometone_shared.secagg.participant import Participant
 from hometone_shared.secagg.refusal import Refusal, refusing
 from hometone_shared.updates import ClippedUpdate, MaskedUpdate, NoisyUpdate
@@ -238,14 +239,14 @@ class RoundParticipation:
     def _contribution_of(self, entry: SpeakerEntry, accepted: Accepted) -> ClippedUpdate:
         """One speaker: reserve first, so that nobody is trained for a round that she cannot afford."""
         laptop, plan = self._laptop, accepted.plan
-        require_registered(laptop.vault, entry.speaker_id, book=self._standing.log.tombstones())
+        require_registered(laptop.vault, entry.speaker_id, book=self._standing.log.tombstones(), purposes=purposes_of(plan))
         with opened_for_round(laptop.vault, entry.speaker_id, now=laptop.now) as room:
             ledger = PrivacyLedger(room.vault, clock=laptop.clock)
             ledger.release_left_over()
             ledger.reserve(plan, digest=accepted.digest)
             try:
                 laptop.told("preparing", {"speaker": entry.name})
-                clipped = clipped_contribution(room, plan, workshop=laptop.workshop)
+                clipped = clipped_contribution(room, plan, workshop=laptop.workshop, now=laptop.now)
             except BaseException:
                 with suppress(HometoneError):
                     ledger.release(accepted.digest)
@@ -286,22 +287,25 @@ class RoundParticipation:
         if self.expire():
             raise Refusal("expired", "the round ended before the vector was ready")
         for entry in self._speakers:  # everybody's consent before anybody's budget
-            self._still_willing(entry)
+            self._still_willing(entry, accepted.plan)
         for entry in self._speakers:
             self._spend(entry, accepted.digest)
         self._slots(accepted.plan.reply_slot_ms).wait(began_s)
         for entry in self._speakers:  # the last moment: she may have withdrawn while the answer waited for its slot
-            self._still_willing(entry)
+            self._still_willing(entry, accepted.plan)
         if self.expire():
             raise Refusal("expired", "the round ended before the vector could leave")
         self._sent = True
         self._laptop.told("contributed", {"speakers": [entry.name for entry in self._speakers]})
         return masked
 
-    def _still_willing(self, entry: SpeakerEntry) -> None:
+    def _still_willing(self, entry: SpeakerEntry, plan: RoundPlan) -> None:
+        laptop, purposes = self._laptop, purposes_of(plan)
         try:
-            with opened_for_round(self._laptop.vault, entry.speaker_id, now=self._laptop.now):
-                require_registered(self._laptop.vault, entry.speaker_id, book=self._standing.log.tombstones())
+            with opened_for_round(laptop.vault, entry.speaker_id, now=laptop.now) as room:
+                require_registered(laptop.vault, entry.speaker_id, book=self._standing.log.tombstones(), purposes=purposes)
+                for purpose in purposes:
+                    room.require(purpose, now=laptop.now())
         except HometoneError as error:
             raise Refusal("consent", "a speaker does not contribute any more") from error
 

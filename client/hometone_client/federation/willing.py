@@ -5,7 +5,7 @@ speaker's unlocked things at a time. What it must never do: open a speaker who d
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -14,6 +14,7 @@ from hometone_client.speakers.consent import Purpose
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import ConsentError, DamagedVaultError, HometoneError
+from hometone_shared.records.plan import RoundPlan, RoundPurpose
 from hometone_shared.withdrawal.recovery import RecoverySecret
 from hometone_shared.withdrawal.tombstones import TombstoneBook
 
@@ -45,8 +46,19 @@ def opened_for_round(vault: Vault, speaker_id: str, *, now: Now = now_utc) -> It
         yield room
 
 
-def require_registered(vault: Vault, speaker_id: str, *, book: TombstoneBook) -> None:
+def purposes_of(plan: RoundPlan) -> tuple[Purpose, ...]:
+    """What a speaker has to have agreed to for a round: rounds, and for what listeners have said of her, listening tests, too."""
+    return (Purpose.FEDERATED, Purpose.LISTENING) if plan.purpose is RoundPurpose.LISTENING else (Purpose.FEDERATED,)
+
+
+def require_registered(vault: Vault, speaker_id: str, *, book: TombstoneBook, purposes: Sequence[Purpose] = (Purpose.FEDERATED,)) -> None:
     """Refuse a speaker whom the pinned log does not know, or who has taken rounds back: nobody could withdraw her (docs/withdrawal.md, 4).
+
+    Args:
+        vault: The open vault.
+        speaker_id: Who.
+        book: The tombstones of the pinned log.
+        purposes: What must not have ended.
 
     Raises:
         ConsentError: Says which.
@@ -55,7 +67,7 @@ def require_registered(vault: Vault, speaker_id: str, *, book: TombstoneBook) ->
     pseudonym = RecoverySecret(vault.withdrawal_secret(speaker_id)).pseudonym
     if not book.knows(pseudonym):
         raise ConsentError("the coordinator's log does not know this speaker yet", hint="hometone sync makes her known")
-    if book.has_ended(pseudonym, Purpose.FEDERATED):
+    if any(book.has_ended(pseudonym, purpose) for purpose in purposes):
         raise ConsentError("this speaker has taken rounds back, for good", hint="nothing more is needed")
 
 

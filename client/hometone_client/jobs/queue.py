@@ -163,25 +163,29 @@ class JobQueue:
             raise UsageError("this speaker has no job in the queue", hint="hometone queue list shows what waits")
         self._finish(speaker_id)
 
-    def run(self, *, workers: int, report: Report, patience_s: float = 600.0) -> tuple[Outcome, ...]:
+    def run(
+        self, *, workers: int, report: Report, patience_s: float = 600.0, only: str | None = None, gate: "MemoryGate | None" = None
+    ) -> tuple[Outcome, ...]:
         """(2) Do everything that waits.
 
         Args:
             workers: Jobs at once, if memory allows.
             report: Told about progress, from several threads.
             patience_s: How long a job waits for memory.
+            only: Pseudonym of the one speaker whose job is to be done; all of them if not given.
+            gate: Lets whoever has it break the run off; its own patience counts.
 
         Returns:
             What became of each job, in the order of the queue.
         """
-        waiting = [queued for queued in self.jobs() if queued.job.attempts < ATTEMPTS]
-        gate = MemoryGate(patience_s=patience_s)
+        waiting = [queued for queued in self.jobs() if queued.job.attempts < ATTEMPTS and only in {None, queued.speaker_id}]
+        admission = gate or MemoryGate(patience_s=patience_s)
         with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-            futures = [pool.submit(self._one, queued, gate=gate, report=report) for queued in waiting]
+            futures = [pool.submit(self._one, queued, gate=admission, report=report) for queued in waiting]
             try:
                 return tuple(future.result() for future in futures)
             except BaseException:
-                gate.stop()
+                admission.stop()
                 for future in futures:
                     future.cancel()
                 raise
@@ -258,9 +262,11 @@ class MemoryGate:
         self._running: list[subprocess.Popen[str]] = []
 
     def watch(self, running: "subprocess.Popen[str]") -> None:
-        """Remember a process, to end it when the run is broken off."""
+        """Remember a process, to end it when the run is broken off; at once, if it was just now."""
         with self._lock:
             self._running.append(running)
+            if self._stopped.is_set():
+                running.terminate()
 
     def stop(self) -> None:
         """Let nobody in any more and end what runs; checkpoints keep what was done."""

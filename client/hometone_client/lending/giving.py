@@ -1,7 +1,8 @@
 """Lending a voice: the card of the machine that wants it, the package for it, and who holds copies (docs/withdrawal.md, section 5).
 
 1. She has consented to her own voice and to announcements, and has not taken the latter back in the log.
-2. The card verifies, is another machine's, and is of the same coordinator, or both of none.
+2. The card verifies and is of the same coordinator, or both of none. It may be this very machine's: the copy then speaks without her
+   PIN, for announcements only, and goes with her.
 3. Her pseudonym is in the log before the package exists: a tombstone of hers can then reach every copy.
 4. Lease and sealed voice. The lease ends with the consent, and needs a contact every `lease_days`.
 5. The registry of copies is written before the package is handed out.
@@ -25,7 +26,7 @@ from hometone_client.speakers.uses import LENT_KIND
 from hometone_keys import Vault
 from hometone_shared.errors import ConsentError, DamagedVaultError, ProtocolError, UsageError
 from hometone_shared.records.canonical import Fields
-from hometone_shared.records.device import DEVICE_ID_CHARACTERS, device_id
+from hometone_shared.records.device import DEVICE_ID_CHARACTERS
 from hometone_shared.records.lease import LONGEST_LABEL, LONGEST_LEASE_DAYS, Lease, RecipientCard, recipient_proof
 from hometone_shared.records.signing import Envelope
 from hometone_shared.records.tombstone import LATEST
@@ -117,16 +118,14 @@ def recipient_card(vault: Vault, *, coordinator: str, label: str = DEFAULT_LABEL
     return card.signed(identity.signing_key)
 
 
-def checked_card(envelope: Envelope, *, vault: Vault, log: KnownLog) -> RecipientCard:
+def checked_card(envelope: Envelope, *, log: KnownLog) -> RecipientCard:
     """The card of a machine to which a voice may be lent (2).
 
     Raises:
         ProtocolError: It does not verify.
-        UsageError: It is this machine's own, or of another coordinator.
+        UsageError: It is of another coordinator.
     """
     card = RecipientCard.from_envelope(envelope)
-    if card.device == device_id(vault.device.public_signing_key()):
-        raise UsageError("this is the card of this very computer", hint="take the card of the one that wants the voice")
     if card.coordinator != log.coordinator:
         raise UsageError(
             "the computer of this card has joined another coordinator",

@@ -84,6 +84,8 @@ def collect_canaries(room: SpeakerRoom) -> frozenset[bytes]:
         found.update(_pieces(room.voice().style.astype("<f4").tobytes(), count=16))
     for artefact in room.vault.list("embedding"):
         found.update(_pieces(room.vault.read("embedding", artefact.name), count=16))
+    for artefact in room.vault.list("listening-clip"):
+        found.update(_pieces(room.vault.read("listening-clip", artefact.name), count=16))
     for artefact in room.vault.list("checkpoint"):
         found.update(_pieces(room.vault.read("checkpoint", artefact.name), count=64))
     return frozenset(piece for canary in found for piece in _written(canary))

@@ -26,6 +26,7 @@ from hometone_shared.records.purposes import Purpose
 __all__ = [
     "LONGEST_DAYS",
     "SPOKEN_PURPOSES",
+    "WORK_PURPOSES",
     "Consent",
     "Locale",
     "Purpose",
@@ -50,11 +51,14 @@ _SIGNED_AS: Final = b"hometone/consent/v1\0"
 
 SPOKEN_PURPOSES: Final = frozenset({Purpose.ANNOUNCEMENTS, Purpose.ARCHIVE})
 """Purposes that need a spoken phrase: with them a voice leaves her own hands."""
+WORK_PURPOSES: Final = frozenset({Purpose.FEDERATED, Purpose.LISTENING})
+"""Purposes that this computer serves without her PIN, for as long as she agrees."""
 _ASKED_BY: Final = {
     Purpose.OWN_VOICE: "hometone enroll NAME --renew",
     Purpose.FEDERATED: "hometone contribute NAME",
     Purpose.ANNOUNCEMENTS: "hometone consent NAME --purpose announcements",
     Purpose.ARCHIVE: "hometone consent NAME --purpose archive",
+    Purpose.LISTENING: "hometone consent NAME --purpose listening-test",
 }
 _ENDED_BY: Final = {Purpose.OWN_VOICE: "remove everything: hometone revoke"}
 

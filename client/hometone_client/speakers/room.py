@@ -4,7 +4,7 @@ What it may see: everything of one speaker. What it must never do: keep any of i
 
 | kind | name | content |
 |---|---|---|
-| `consent` | a purpose: `own-voice`, `federated-learning`, `announcements`, `archive` | signed record (`consent`) |
+| `consent` | a purpose: `own-voice`, `federated-learning`, `announcements`, `archive`, `listening-test` | signed record (`consent`) |
 | `phrase` | `spoken` | what is to be said for a consent, at most a day (`spoken_phrase`) |
 | `declaration` | `self` | what she said about herself (`declaration`) |
 | `take` | `take-0001` ... | FLAC bytes |
@@ -16,6 +16,8 @@ What it may see: everything of one speaker. What it must never do: keep any of i
 | `use` | day, way, process | how often the voice spoke (`uses`) |
 | `lent` | number of the lease | who holds a copy (`lending.registry`) |
 | `policy` | `retention` | what is to go by itself (`retention.policy`) |
+| `listening-clip` | a random id | a sound of a listening test: her voice, a recording, or what they are compared with |
+| `listening-rating` | a random id | what one listener answered about her (`listening.ratings`) |
 | `embedding` | `own` | centroid of her takes, once they were dropped (`spoken_phrase`) |
 | `journal` | time and number | what was done or refused |
 | `job` | `adaptation` | work that waits in the queue |
@@ -32,7 +34,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from hometone_client.audio import RawTake, from_flac_bytes, to_flac_bytes
-from hometone_client.speakers.consent import Consent, Purpose, require_purpose, sign_consent, verify_consent
+from hometone_client.speakers.consent import WORK_PURPOSES, Consent, Purpose, require_purpose, sign_consent, verify_consent
 from hometone_client.speakers.declaration import Declaration
 from hometone_client.speakers.entries import ADAPTATION, CheckpointSlot, Export, TakeRecord, damaged_take, take_record
 from hometone_client.speakers.uses import Use, Way, note_speaking, uses
@@ -127,8 +129,8 @@ class SpeakerRoom:
 
     @property
     def needs_unattended_work(self) -> bool:
-        """Whether something is left that this computer may do without her PIN: a job of hers, or rounds of the shared model."""
-        return bool(self.vault.list("job")) or self.vault.has("consent", Purpose.FEDERATED.value)
+        """Whether something is left that this computer may do without her PIN: a job of hers, rounds, or listening tests."""
+        return bool(self.vault.list("job")) or any(self.vault.has("consent", purpose.value) for purpose in WORK_PURPOSES)
 
     def keep_declaration(self, declaration: Declaration) -> None:
         """Store what she said about herself."""
@@ -196,7 +198,7 @@ class SpeakerRoom:
         return record
 
     def remove_take(self, name: str) -> None:
-        """Remove a take, whole or damaged, what was measured on it, and unfinished work that may have learnt from it.
+        """Remove a take, whole or damaged, what was measured on it, and what was made from it: unfinished work, sounds of listening tests.
 
         A finished voice stays as it is. The bytes are overwritten as far as the disk allows; only forgetting the speaker destroys keys.
 
@@ -205,6 +207,9 @@ class SpeakerRoom:
         """
         for artefact in self.vault.list("checkpoint"):
             self.vault.delete("checkpoint", artefact.name)
+        for artefact in self.vault.list("listening-clip"):
+            if artefact.metadata.get("take") == name:
+                self.vault.delete("listening-clip", artefact.name)
         if self.vault.has("take-record", name):
             self.vault.delete("take-record", name)
         self.vault.delete("take", name)

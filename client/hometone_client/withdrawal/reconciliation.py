@@ -2,7 +2,8 @@
 
 1. Known are those in the outbox and those of the pinned log.
 2. A speaker who has taken her own voice back is forgotten; a lent copy whose owner has taken `announcements` back is erased; other
-   purposes that have ended lose their consent, as far as she can be opened without her PIN.
+   purposes that have ended lose their consent, as far as she can be opened without her PIN. A copy that she lent to this very laptop goes
+   with her, in the same receipt.
 3. For each, the tombstone is in the outbox first, then what will be removed, then it is removed, then the receipt is written.
 4. A receipt that a killed process still owed is written.
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from hometone_client.federation.membership import Membership
 from hometone_client.federation.willing import CHECKPOINTS, stop_contributing
 from hometone_client.lending.guests import read_guest
+from hometone_client.listening.stopping import stop_listening
 from hometone_client.speakers.forgetting import Forgotten, forget
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.withdrawal.outbox import Outbox, OutboxItem
@@ -117,8 +119,9 @@ def reconcile(home: Path, vault: Vault, *, clock: Clock = time.time, outbox: Out
     places = desk.places()
     erased = 0
     for pseudonym, tombstones in known_tombstones(home, list(places)).items():
-        for place in places[pseudonym]:
-            erased += desk.settle(place, tombstones)
+        lives_here = any(not place.is_guest for place in places[pseudonym])
+        for place in sorted(places[pseudonym], key=lambda place: place.is_guest):
+            erased += desk.settle(place, tombstones, lives_here=lives_here)
     desk.write_owed_receipts()
     return erased
 
@@ -165,8 +168,13 @@ class Desk:
                 found[RecoverySecret(secrets[entry.speaker_id]).pseudonym].append(entry)
         return found
 
-    def settle(self, place: SpeakerEntry, tombstones: Sequence[KnownTombstone]) -> bool:
+    def settle(self, place: SpeakerEntry, tombstones: Sequence[KnownTombstone], *, lives_here: bool = False) -> bool:
         """(2) Let one person's tombstones take effect in one place.
+
+        Args:
+            place: Where.
+            tombstones: Hers.
+            lives_here: Whether she has a place of her own here, too: a copy needs no receipt then beside hers.
 
         Returns:
             Whether the voice there was erased.
@@ -174,6 +182,8 @@ class Desk:
         over = Purpose.ANNOUNCEMENTS if place.is_guest else Purpose.OWN_VOICE
         decisive = next((known for known in tombstones if known.tombstone.ends(over)), None)
         if decisive is not None:
+            if place.is_guest and lives_here:
+                return self._erase_copy(place)
             if place.is_guest:
                 self._erase_guest(place, decisive)
             else:
@@ -198,9 +208,13 @@ class Desk:
             What was counted, and what was done.
         """
         item = self._outbox.add(known.envelope)
-        removal = replace(Removal.of_speaker(room, known.tombstone, now_s=self._now_s), holder=self._proof(speaker_id))
+        copies = self._own_copies(known.tombstone.pseudonym)
+        counted = Removal.of_speaker(room, known.tombstone, now_s=self._now_s, here=self._device, own_copies=len(copies))
+        removal = replace(counted, holder=self._proof(speaker_id))
         if item.receipt is None:
             self._outbox.note_removal(known.tombstone, removal.to_document())
+        for copy in copies:
+            self._erase_copy(copy)
         done = forget(self._vault, speaker_id, home=self._home, room=room, keep_exports=keep_exports)
         after = removal.after(done)
         self._write_receipt(item, after)
@@ -214,11 +228,16 @@ class Desk:
         """
         item = self._outbox.add(known.envelope)
         checkpoints = sum(room.vault.has("checkpoint", name) for name in CHECKPOINTS)
-        consents = 0
+        records = 0
         for purpose in known.tombstone.ended:
-            consents += stop_contributing(room) if purpose is Purpose.FEDERATED else room.withdraw_consent(purpose)
-        removed = {Removed.RECORDS: consents, Removed.CHECKPOINTS: checkpoints if known.tombstone.ends(Purpose.FEDERATED) else 0}
-        removal = Removal.of_purposes(room, known.tombstone, removed=removed, now_s=self._now_s)
+            if purpose is Purpose.LISTENING:
+                records += stop_listening(room)
+            records += stop_contributing(room) if purpose is Purpose.FEDERATED else room.withdraw_consent(purpose)
+        removed = {Removed.RECORDS: records, Removed.CHECKPOINTS: checkpoints if known.tombstone.ends(Purpose.FEDERATED) else 0}
+        if known.tombstone.ends(Purpose.ANNOUNCEMENTS):
+            copies = sum(self._erase_copy(copy) for copy in self._own_copies(known.tombstone.pseudonym))
+            removed |= {Removed.LENT_COPIES: copies} if copies else {}
+        removal = Removal.of_purposes(room, known.tombstone, removed=removed, now_s=self._now_s, here=self._device)
         removal = replace(removal, holder=self._proof(room.speaker_id))
         self._write_receipt(item, removal)
         return removal
@@ -266,10 +285,25 @@ class Desk:
         done = forget(self._vault, place.speaker_id, home=self._home, room=room)
         self._write_receipt(item, removal.after(done))
 
+    def _own_copies(self, pseudonym: str) -> tuple[SpeakerEntry, ...]:
+        """Copies that somebody who lives here has lent to this very laptop."""
+        return tuple(place for place in self.places().get(pseudonym, ()) if place.is_guest)
+
+    def _erase_copy(self, place: SpeakerEntry) -> bool:
+        """One of those, and the files that were written with it; whether it was still there."""
+        if all(entry.speaker_id != place.speaker_id for entry in self._vault.speakers()):
+            return False
+        forget(self._vault, place.speaker_id, home=self._home, room=self._opened(place))
+        return True
+
+    @property
+    def _device(self) -> str:
+        return device_id(self._vault.device.public_signing_key())
+
     def _proof(self, speaker_id: str) -> bytes:
         """Her word that she has lived on this laptop; nobody can give it once her secret is gone."""
         key = RecoverySecret(self._vault.withdrawal_secret(speaker_id)).withdrawal_key()
-        return holder_proof(key, role=Role.LAPTOP.value, device=device_id(self._vault.device.public_signing_key()))
+        return holder_proof(key, role=Role.LAPTOP.value, device=self._device)
 
     def _write_receipt(self, item: OutboxItem, removal: Removal) -> None:
         """One receipt for each tombstone; a voice that comes back out of a backup is erased again, and the first receipt stands."""

@@ -69,18 +69,21 @@ class Removal:
     holder: bytes | None = None
 
     @classmethod
-    def of_speaker(cls, room: SpeakerRoom | None, tombstone: Tombstone, *, now_s: int) -> Self:
+    def of_speaker(cls, room: SpeakerRoom | None, tombstone: Tombstone, *, now_s: int, here: str = "", own_copies: int = 0) -> Self:
         """Count a speaker's things before she is forgotten.
 
         Args:
             room: Her things, unlocked; None where they cannot be opened, and nothing can be counted.
             tombstone: Her word.
             now_s: Seconds since 1970.
+            here: Device id of this laptop, which no copy is elsewhere on.
+            own_copies: Copies that she lent to this very laptop; they go with her.
         """
+        copies = {Removed.LENT_COPIES: own_copies} if own_copies else {}
         if room is None:
-            return cls(role=Role.LAPTOP)
+            return cls(role=Role.LAPTOP, removed=copies)
         kinds = Counter(artefact.kind for artefact in room.vault.list())
-        removed: Counter[Removed] = Counter()
+        removed: Counter[Removed] = Counter(copies)
         for kind, count in kinds.items():
             if kind not in _NOT_COUNTED:
                 removed[_WORDS.get(kind, Removed.RECORDS)] += count
@@ -88,13 +91,13 @@ class Removal:
         return cls(
             role=Role.LAPTOP,
             removed=dict(removed),
-            pending=(*_lent(room, now_s=now_s), *_replay(treatment)),
+            pending=(*_lent(room, now_s=now_s, here=here), *_replay(treatment)),
             shared_model=treatment,
             exports=kinds["export"],
         )
 
     @classmethod
-    def of_purposes(cls, room: SpeakerRoom, tombstone: Tombstone, *, removed: Mapping[Removed, int], now_s: int) -> Self:
+    def of_purposes(cls, room: SpeakerRoom, tombstone: Tombstone, *, removed: Mapping[Removed, int], now_s: int, here: str = "") -> Self:
         """What was removed of a speaker who stays, for purposes that have ended.
 
         Args:
@@ -102,9 +105,10 @@ class Removal:
             tombstone: Her word.
             removed: What went.
             now_s: Seconds since 1970.
+            here: Device id of this laptop, which no copy is elsewhere on.
         """
         treatment = shared_model_treatment(room, tombstone) if tombstone.ends(Purpose.FEDERATED) else None
-        lent = _lent(room, now_s=now_s) if tombstone.ends(Purpose.ANNOUNCEMENTS) else ()
+        lent = _lent(room, now_s=now_s, here=here) if tombstone.ends(Purpose.ANNOUNCEMENTS) else ()
         return cls(
             role=Role.LAPTOP, removed=removed, pending=(*lent, *_replay(treatment)), shared_model=treatment, exports=0, keys_go=False
         )
@@ -217,7 +221,7 @@ def shared_model_treatment(room: SpeakerRoom, tombstone: Tombstone) -> SharedMod
     )
 
 
-def _lent(room: SpeakerRoom, *, now_s: int) -> Sequence[PendingItem]:
+def _lent(room: SpeakerRoom, *, now_s: int, here: str) -> Sequence[PendingItem]:
     """Copies elsewhere: none of them speaks for longer than a lease lasts once the log has the tombstone."""
     try:
         copies = lent_copies(room)
@@ -225,7 +229,7 @@ def _lent(room: SpeakerRoom, *, now_s: int) -> Sequence[PendingItem]:
         return (PendingItem(what=Pending.LENT_COPIES, until=None),)
     ends: dict[str, int] = {}  # of each machine: a newer copy has taken the place of the one before
     for copy in copies:
-        if copy.ends > now_s:
+        if copy.ends > now_s and copy.recipient != here:
             ends[copy.recipient] = max(ends.get(copy.recipient, 0), min(copy.ends, now_s + copy.lease_days * DAY_S))
     return tuple(PendingItem(what=Pending.LENT_COPIES, until=end) for end in sorted(ends.values()))
 

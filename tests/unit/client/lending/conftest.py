@@ -75,7 +75,7 @@ class World:
     ) -> bytes:
         known = self.log if log is None else log
         envelope = recipient_card(borrower or self.borrower, coordinator=known.coordinator, label="Sunrise home")
-        card = checked_card(envelope, vault=self.owner, log=known)
+        card = checked_card(envelope, log=known)
         done = lend(self.room, self.owner, card=card, log=known, register=self.register_once, now=now, lease_days=lease_days, label=label)
         return done[1]
 

@@ -49,7 +49,7 @@ def lent_to(owner: Laptop, borrower: Laptop, *, lease_days: int = 30) -> tuple[s
         _, package = lend(
             room,
             owner.vault,
-            card=checked_card(card, vault=owner.vault, log=log),
+            card=checked_card(card, log=log),
             log=log,
             register=register,
             now=moment(),

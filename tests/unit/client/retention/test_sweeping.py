@@ -254,7 +254,7 @@ def test_lent_copies_lapse_and_unfinished_ones_go(tmp_path: Path) -> None:
     with open_vault(tmp_path / "owner") as owner, open_vault(home) as vault, SpeakerRoom(owner.enroll("mei", "1234")) as room:
         consent_to_everything(room)
         room.keep_voice(a_voice(), record={})
-        card = checked_card(recipient_card(vault, coordinator=KnownLog().coordinator), vault=owner, log=KnownLog())
+        card = checked_card(recipient_card(vault, coordinator=KnownLog().coordinator), log=KnownLog())
         _, package = lend(room, owner, card=card, log=KnownLog(), register=lambda: None, now=NOW, lease_days=3)
         borrow(vault, package, log=KnownLog(), now=NOW)
         vault.admit_guest("half").close()
