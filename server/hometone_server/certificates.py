@@ -108,6 +108,14 @@ class Certificates:
         self._issue(address, moment)
         return True
 
+    def ends(self) -> tuple[dt.datetime, dt.datetime]:
+        """When the server's certificate ends, and when the authority's does.
+
+        Raises:
+            FederationError: They cannot be read.
+        """
+        return _load(self.server).not_valid_after_utc, _load(self.authority).not_valid_after_utc
+
     def check(self, *, now: dt.datetime | None = None) -> None:
         """Say in words why laptops would refuse to connect.
 

@@ -6,9 +6,11 @@
     certificates/         the certificate authority and the server's certificate (`certificates`)
     records.db            the log, invitations
     releases/             vectors of the shared model, named by their hash
+    panels/               listening panels, signed
     rounds.db             the journal of campaigns and rounds
     flower/               all of Flower's own: database, secret, bundle
     logs/                 what the processes print
+    dashboard.key         hash of the key by which the dashboard can be entered, if one was made
 
 What it may see: the coordinator's keys. What it must never do: hold anything of a speaker.
 """
@@ -116,6 +118,11 @@ class CoordinatorHome:
         return self.root / "releases"
 
     @property
+    def panels(self) -> Path:
+        """Listening panels."""
+        return self.root / "panels"
+
+    @property
     def rounds_db(self) -> Path:
         """The journal of campaigns and rounds."""
         return self.root / "rounds.db"
@@ -129,6 +136,11 @@ class CoordinatorHome:
     def logs(self) -> Path:
         """What the processes print."""
         return self.root / "logs"
+
+    @property
+    def dashboard_key(self) -> Path:
+        """Hash of the dashboard's access key."""
+        return self.root / "dashboard.key"
 
     @property
     def exists(self) -> bool:

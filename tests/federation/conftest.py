@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.village import free_port
 
 from hometone_keys.device import DeviceIdentity
 from hometone_server.flower.folder import FlowerFolder
@@ -22,12 +22,6 @@ from hometone_server.home import CoordinatorHome
 
 HERE = Path(__file__).parent
 BUNDLE = HERE / "bundle"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_home(root: Path) -> CoordinatorHome:

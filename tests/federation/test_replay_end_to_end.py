@@ -5,8 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.federation.conftest import free_port
-from tests.federation.village import Village, together, until, write_name_of_base
+from tests.village import Village, free_port, together, until, write_name_of_base
 
 pytestmark = pytest.mark.federation
 

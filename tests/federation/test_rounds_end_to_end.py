@@ -12,8 +12,7 @@ from functools import partial
 from statistics import NormalDist
 
 import pytest
-from tests.federation.conftest import free_port
-from tests.federation.village import Laptop, Village, together, until, write_name_of_base
+from tests.village import Laptop, Village, free_port, together, until, write_name_of_base
 
 from hometone_shared.privacy.cells import CELLS, HISTOGRAM_CLIP_NORM
 

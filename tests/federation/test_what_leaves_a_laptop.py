@@ -25,9 +25,8 @@ import pytest
 from flwr.app import ConfigRecord
 from flwr.proto.fleet_pb2 import PushMessagesRequest
 from flwr.proto.message_pb2 import ObjectTree, PushObjectRequest
-from tests.federation.conftest import free_port
 from tests.federation.leak_search import Sent, encodings_of, telling_piece
-from tests.federation.village import PIN, Laptop, Village, together, write_name_of_base
+from tests.village import PIN, Laptop, Village, free_port, together, write_name_of_base
 
 from hometone_client.audio import Origin, RawTake, decode
 from hometone_client.federation.willing import EVALUATION, TRAINING

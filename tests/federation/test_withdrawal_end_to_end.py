@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.federation.conftest import free_port
-from tests.federation.village import CHEAP, PIN, Laptop, Village, together, until, write_name_of_base
+from tests.village import CHEAP, PIN, Laptop, Village, free_port, together, until, write_name_of_base
 
 from hometone_client.audio import Origin, RawTake
 from hometone_client.speakers.canaries import collect_canaries, scan

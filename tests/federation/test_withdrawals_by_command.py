@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.federation.conftest import free_port
-from tests.federation.village import Laptop, Village, together, write_name_of_base
+from tests.village import Laptop, Village, free_port, together, write_name_of_base
 
 pytestmark = pytest.mark.federation
 

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import click
 import typer
 
-from hometone_server.cli import founding, planning, records, replaying, rounds, serving, simulating, withdrawing
+from hometone_server.cli import dashboard, founding, panel, planning, records, replaying, rounds, serving, simulating, withdrawing
 from hometone_server.cli.session import Session
 from hometone_server.cli.terminal import Terminal
 from hometone_server.home import HOME_VARIABLE, CoordinatorHome, default_home
@@ -44,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (founding, serving, planning, rounds, replaying, withdrawing, records, simulating):
+for room in (founding, serving, dashboard, planning, rounds, panel, replaying, withdrawing, records, simulating):
     room.register(app)
 
 

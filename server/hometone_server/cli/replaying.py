@@ -6,7 +6,7 @@
 3. Only then, and only after a yes, is it ordered like any campaign.
 """
 
-import secrets
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -17,12 +17,17 @@ from hometone_server.home import CoordinatorHome
 from hometone_server.records.devices import Devices
 from hometone_server.records.releases import Releases
 from hometone_server.records.store import LogStore
-from hometone_server.rounds.campaign import only_campaign
-from hometone_server.rounds.journal import Campaign, CampaignState, Journal
-from hometone_server.rounds.replay import Replay, is_void
-from hometone_server.rounds.replay_scope import LogReading, ReplayScope, scope_of
-from hometone_server.withdrawal.taking import Withdrawals
-from hometone_shared.errors import FederationError, HometoneError, UsageError
+from hometone_server.rounds.journal import CampaignState, Journal
+from hometone_server.rounds.ordering import started
+from hometone_server.rounds.replay_ordering import (
+    order_replay,
+    replay_scope,
+    take_up_replay,
+    unfinished_replay,
+    withdraw_without_rounds,
+)
+from hometone_server.rounds.replay_scope import ReplayScope
+from hometone_shared.errors import FederationError, UsageError
 
 EPILOG = """\b
 Examples:
@@ -53,7 +58,8 @@ def register(app: typer.Typer) -> None:
         session: Session = context.obj
         terminal, home = session.terminal, session.home.require()
         journal = Journal(home.rounds_db)
-        unfinished = _unfinished(home, journal)
+        with LogStore.open(home) as log:
+            unfinished = unfinished_replay(journal, Releases.open(home, log))
         if unfinished is not None:  # (1)
             order = unfinished.order.replay
             values: dict[str, Any] = {"run": unfinished.run, "resumes": True, "rounds": unfinished.order.rounds}
@@ -64,15 +70,11 @@ def register(app: typer.Typer) -> None:
                 terminal.answer("replay", {**values, "dry_run": True}, lines=lines)
                 return
             _ask(session, lines, yes=yes)
-            with only_campaign(home):  # refused while it is at work
-                if minimum is not None:
-                    journal.change_order(unfinished.run, unfinished.order.with_minimum_cohort(minimum))
-                journal.set_state(unfinished.run, CampaignState.ORDERED)
+            take_up_replay(home, journal, unfinished, minimum_cohort=minimum)  # refused while it is at work
             _run(session, journal, unfinished.run, wait=wait)
             return
         with LogStore.open(home) as log:  # (2)
-            read = LogReading.of(log)
-            scope = scope_of(read, journal=journal, pseudonyms=tuple(dict.fromkeys(pseudonym or read.waiting())))
+            scope = replay_scope(log, journal, pseudonyms=pseudonym or ())
             values = {**_plain(scope), "laptops": len(Devices(log).directory().active), "laptops_here": _laptops_here(home)}
             lines = _words(session, scope, values, minimum=minimum)
             if dry_run:
@@ -80,38 +82,17 @@ def register(app: typer.Typer) -> None:
                 return
             _ask(session, lines, yes=yes)
             if not scope.rounds:
-                with only_campaign(home):
-                    acting = Replay(log=log, releases=Releases.open(home, log), withdrawals=Withdrawals.open(home, log))
-                    told = acting.withdraw(scope.withdraws, replaced_by=scope.newest, tombstones=scope.tombstones)
+                told = withdraw_without_rounds(home, log, scope)
                 terminal.answer("replay", {**values, "told": told}, lines=[told])
                 return
-        run = secrets.token_hex(8)
-        with only_campaign(home):
-            journal.add_campaign(run, scope.order(minimum_cohort=minimum))  # (3)
+        run = order_replay(home, journal, scope, minimum_cohort=minimum)  # (3)
         _run(session, journal, run, wait=wait, extra=values)
-
-
-def _unfinished(home: CoordinatorHome, journal: Journal) -> Campaign | None:
-    """(1) The replay that has to be finished first; those that are void are marked as stopped."""
-    with LogStore.open(home) as log:
-        chain = Releases.open(home, log).chain()
-    for campaign in reversed(journal.campaigns()):
-        if campaign.order.replay is None or campaign.state in {CampaignState.FINISHED, CampaignState.STOPPED}:
-            continue
-        if not is_void(chain, campaign.run, campaign.order.replay):
-            return campaign
-        journal.set_state(campaign.run, CampaignState.STOPPED, told="given up: the shared model went on without it")
-    return None
 
 
 def _run(session: Session, journal: Journal, run: str, *, wait: bool, extra: dict[str, Any] | None = None) -> None:
     """Let it be worked through, and follow it."""
     terminal = session.terminal
-    try:
-        flower_run = start(session.home, run)
-    except HometoneError as not_started:
-        journal.set_state(run, CampaignState.FAILED, told=not_started.message)
-        raise
+    flower_run = started(journal, run, start=partial(start, session.home))
     if not wait:
         terminal.answer("replay", {**(extra or {}), "run": run}, lines=[terminal.words("ordered", run=run)])
         return

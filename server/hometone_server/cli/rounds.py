@@ -1,7 +1,7 @@
 """`hometone-coordinator round` and `status`."""
 
-import secrets
 import time
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,20 +15,16 @@ from hometone_server.records.invitations import Invitations
 from hometone_server.records.releases import Releases
 from hometone_server.records.store import LogStore
 from hometone_server.rounds.journal import Attempt, Campaign, CampaignState, Journal
-from hometone_server.rounds.order import Order
-from hometone_server.rounds.outcomes import newest_weights
-from hometone_shared.errors import FederationError, HometoneError, UsageError
-from hometone_shared.privacy.cells import CELLS, HISTOGRAM_CLIP_NORM
-from hometone_shared.privacy.evaluation import EVALUATION_CLIP_NORM, EVALUATION_DIMENSION
-from hometone_shared.privacy.planning import estimate
+from hometone_server.rounds.ordering import Wishes, place, stop_all, take_up
+from hometone_shared.errors import FederationError
 from hometone_shared.records.plan import RoundPurpose
-from hometone_shared.shared_model import SharedModel
 
 EPILOG = """\b
 Examples:
   hometone-coordinator round --speakers 127 --rounds 10 --epsilon 4         improve the shared voice
   hometone-coordinator round --purpose balance --speakers 127 --epsilon 0.5   who takes part, as noised totals
   hometone-coordinator round --purpose evaluation --speakers 127 --epsilon 1 --roll-back   did it help, and whom
+  hometone-coordinator round --purpose listening --speakers 127 --epsilon 1   what listeners say of the voices, by group
   hometone-coordinator round --resume RUN       go on after an interruption
   hometone-coordinator round --stop             stop after the attempt that is under way
 
@@ -80,53 +76,42 @@ def register(app: typer.Typer) -> None:
         home = session.home.require()
         journal = Journal(home.rounds_db)
         if stop:
-            stopped = [campaign.run for campaign in journal.campaigns() if journal.stop(campaign.run)]
+            stopped = stop_all(journal)
             terminal.answer("round", {"stopped": stopped}, lines=[terminal.words("stopped", count=len(stopped))])
             return
+        begin = partial(start, home)
         if resume is not None:
-            campaign = journal.campaign(resume)
-            if campaign.state is CampaignState.FINISHED:
-                raise UsageError("this campaign is finished")
-            run = campaign.run
-            journal.set_state(run, CampaignState.ORDERED)
+            placed = take_up(journal, resume, start=begin)
         else:
-            order = _order(
-                purpose,
-                journal=journal,
+            wishes = Wishes(
+                purpose=purpose,
                 speakers=speakers,
                 rounds=rounds,
                 epsilon=epsilon,
                 delta=delta,
                 laptops=laptops,
+                minimum_cohort=minimum,
                 dimension=dimension,
-                minimum=minimum,
+                clip_norm=clip_norm,
+                step=step,
                 colluders=colluders,
                 replays=replays,
                 weights=weights,
-                extra={
-                    "clip_norm": clip_norm,
-                    "step": step,
-                    "roll_back": roll_back,
-                    "prepare_s": prepare_s,
-                    "stage_s": stage_s,
-                    "gather_s": gather_s,
-                    "reply_slot_ms": slot_ms,
-                    "attempts": attempts,
-                },
+                roll_back=roll_back,
+                prepare_s=prepare_s,
+                stage_s=stage_s,
+                gather_s=gather_s,
+                reply_slot_ms=slot_ms,
+                attempts=attempts,
             )
-            run = secrets.token_hex(8)
-            journal.add_campaign(run, order)
-        try:
-            flower_run = start(home, run)
-        except HometoneError as not_started:
-            journal.set_state(run, CampaignState.FAILED, told=not_started.message)  # nothing runs it; it can be resumed
-            raise
+            placed = place(journal, wishes.order(journal), start=begin)
+        run = placed.run
         if not wait:
             terminal.answer("round", {"run": run}, lines=[terminal.words("ordered", run=run)])
             return
         terminal.say("ordered", run=run)
         try:
-            campaign = follow(session, journal, run, flower_run)
+            campaign = follow(session, journal, run, placed.flower_run)
         except KeyboardInterrupt:
             terminal.hint(terminal.words("goes-on", run=run))
             raise
@@ -171,6 +156,7 @@ def register(app: typer.Typer) -> None:
             "attempts": [attempt_record(each) for each in attempts],
             "balance": _last(journal, RoundPurpose.BALANCE),
             "evaluation": _last(journal, RoundPurpose.EVALUATION),
+            "listening": _last(journal, RoundPurpose.LISTENING),
         }
         lines = [
             terminal.words("status-laptops", laptops=len(directory.active), invitations=invitations),
@@ -183,60 +169,6 @@ def register(app: typer.Typer) -> None:
         for attempt in attempts:
             table.add_row(*_row(attempt, orders[attempt.run]))
         terminal.answer("status", values, lines=lines, table=table if attempts else None)
-
-
-def _order(
-    purpose: RoundPurpose,
-    *,
-    journal: Journal,
-    speakers: int,
-    rounds: int,
-    epsilon: float,
-    delta: float | None,
-    laptops: int | None,
-    dimension: int | None,
-    minimum: int,
-    colluders: int,
-    replays: int,
-    weights: bool,
-    extra: dict[str, Any],
-) -> Order:
-    """The order that a line of options means."""
-    model = SharedModel.of_this_version()
-    fixed = {RoundPurpose.BALANCE: len(CELLS), RoundPurpose.EVALUATION: EVALUATION_DIMENSION}.get(purpose)
-    norms = {RoundPurpose.BALANCE: HISTOGRAM_CLIP_NORM, RoundPurpose.EVALUATION: EVALUATION_CLIP_NORM}
-    if fixed is not None and dimension is not None:
-        raise UsageError("only rounds of the purpose model have a dimension to choose")
-    if weights and purpose is not RoundPurpose.MODEL:
-        raise UsageError("only rounds of the purpose model weigh groups")
-    devices = max(minimum, laptops or speakers)
-    found = estimate(
-        speakers=max(speakers, devices),
-        rounds=rounds,
-        epsilon=epsilon,
-        delta=delta if delta is not None else min(1e-5, 1 / (10 * speakers)),
-        devices=devices,
-        dimension=fixed or dimension,
-        reserved_replays=replays,
-        largest_dimension=model.dimension if fixed is None else None,
-        minimum_cohort=minimum,
-        colluders=colluders,
-    )
-    return Order(
-        purpose=purpose,
-        rounds=rounds,
-        dimension=found.dimension,
-        noise_multiplier=found.noise_multiplier,
-        epsilon=epsilon,
-        delta=found.delta,
-        colluders=colluders,
-        minimum_cohort=minimum,
-        weights_permille=newest_weights(journal) if weights else {},
-        reserved_replays=replays if purpose is RoundPurpose.MODEL else 0,
-        base_sha256=model.base_sha256,
-        basis_sha256=model.basis_sha256,
-        **{**extra, **({"clip_norm": norms[purpose]} if purpose in norms else {})},
-    )
 
 
 def start(home: CoordinatorHome, run: str) -> int:

@@ -142,6 +142,36 @@ def register_node(home: CoordinatorHome, public_key: bytes) -> int:
         return int(call(client.RegisterNode, request, what="the laptop cannot be registered", hints=hints).node_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """A laptop's node key as Flower knows it.
+
+    Attributes:
+        node_key: In OpenSSH's format.
+        is_online: Whether it is connected now.
+        registered: When it was registered, as Flower writes it (ISO 8601), or "".
+    """
+
+    node_key: bytes
+    is_online: bool
+    registered: str
+
+
+def node_states(home: CoordinatorHome) -> list[NodeState]:
+    """The laptops that may connect.
+
+    Raises:
+        FederationError: The SuperLink does not answer.
+    """
+    with control_client(FlowerFolder(home)) as client:
+        nodes = call(client.ListNodes, ListNodesRequest(), what="the laptops cannot be counted").nodes_info
+    return [
+        NodeState(node_key=key, is_online=node.status == NodeStatus.ONLINE, registered=str(node.registered_at))
+        for node in nodes
+        if node.status != NodeStatus.UNREGISTERED and (key := openssh_key(node.public_key)) is not None
+    ]
+
+
 def connected_nodes(home: CoordinatorHome) -> int:
     """How many laptops are connected now.
 

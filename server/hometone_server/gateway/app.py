@@ -1,12 +1,14 @@
 """The routes of the gateway, under `/hometone/v1` (docs/log.md, "Asking for it"). They hold no state but the counts of attempts.
 
-What reads is public. What writes is joining (`joining`), what withdrawals need (`withdrawing`), and the page for people (`page`). Answers
-are canonical JSON, signed notes as text, or bytes; refusals are `{"error": {"code", "message", "hint"}}`. What it may see: the log, public
-keys, tokens. What it must never do: log a name, an address, a key or a token, or tell of an error more than its message.
+All are described in `data/openapi.json`. What reads is public. What writes is joining (`joining`), what withdrawals need (`withdrawing`),
+and the page for people (`page`). Answers are canonical JSON, signed notes as text, or bytes; refusals are `{"error": {"code", "message",
+"hint"}}`. What it may see: the log, public keys, tokens. What it must never do: log a name, an address, a key or a token, or tell of an
+error more than its message.
 """
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,7 @@ from hometone_server.gateway.page import WithdrawalPage
 from hometone_server.gateway.withdrawing import WithdrawalDesk
 from hometone_server.home import CoordinatorHome
 from hometone_server.records.cosignatures import Cosignatures
+from hometone_server.records.panels import Panels
 from hometone_server.records.releases import Releases
 from hometone_server.records.store import LogStore
 from hometone_server.withdrawal.bundle import Filings
@@ -96,11 +99,13 @@ def build(
     routes: list[Route | Mount] = [
         route("/ca", gateway.authority),
         route("/descriptor", gateway.descriptor),
+        route("/openapi.json", _description),
         route("/log/checkpoint", gateway.checkpoint),
         route("/log/checkpoint/cosigned", gateway.cosigned_checkpoint),
         route("/log/entries", gateway.entries),
         route("/log/consistency", gateway.consistency),
         route("/log/inclusion", gateway.inclusion),
+        route("/panel", gateway.panel),
         route("/releases/{number}", gateway.release),
         route("/releases/{number}/vector", gateway.vector),
         Route("/join", gateway.join, methods=["POST"]),
@@ -112,6 +117,10 @@ def build(
         exception_handlers={HTTPException: not_here},
         lifespan=lifespan,
     )
+
+
+def _description(_request: Request) -> Response:
+    return answer(resources.files("hometone_server.gateway").joinpath("data/openapi.json").read_bytes(), DOCUMENT)
 
 
 def _with_flower(home: CoordinatorHome) -> NodeRegistration:
@@ -129,6 +138,7 @@ class _Gateway:
         self._log = log
         self._cosignatures = Cosignatures(log)
         self._releases = Releases.open(home, log)
+        self._panels = Panels(home)
         self._register_node = register_node
         self._attempts = attempts
 
@@ -153,6 +163,9 @@ class _Gateway:
 
     def inclusion(self, request: Request) -> Response:
         return proof_answer(self._log.inclusion(queried_number(request, "index"), queried_number(request, "size")))
+
+    def panel(self, _request: Request) -> Response:
+        return answer(self._panels.newest().to_bytes(), DOCUMENT)
 
     def release(self, request: Request) -> Response:
         return answer(self._releases.envelope(path_number(request)).to_bytes(), DOCUMENT)

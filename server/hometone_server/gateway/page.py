@@ -1,7 +1,8 @@
 """The page on which somebody withdraws with a recovery code, without her laptop (docs/withdrawal.md, section 4, step 4).
 
-1. The code is typed. 2. What goes is shown, and whether the shared model shall be repeated is asked; nothing has happened yet. 3. The
-tombstone is made and taken like any other, and the receipt can be downloaded. Who does it twice sees the receipt again.
+1. The code is typed; if it holds a mistake, the page says where, and keeps what was typed. 2. What goes is shown, and whether the shared
+model shall be repeated is asked; nothing has happened yet. 3. The tombstone is made and taken like any other, and the receipt can be
+downloaded. Who does it twice sees the receipt again.
 
 Every code counts as an attempt, as in joining. What it may see: the recovery secret, for as long as a request lasts; its one power is to
 withdraw. What it must never do: keep it, put it into an address, or write anything of it to a log.
@@ -19,6 +20,7 @@ from starlette.responses import Response
 
 from hometone_server.gateway.answers import log_unforeseen
 from hometone_server.gateway.limits import Attempts, bounded_body, peer_of
+from hometone_server.gateway.mistakes import alert_about
 from hometone_server.gateway.sheets import Sheet, preferred_language
 from hometone_server.records.refusals import FilingRefusedError
 from hometone_server.records.withdrawals import FiledTombstone
@@ -30,6 +32,7 @@ from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import Pending, PendingItem, Removed, Role, SharedModelTreatment, Treatment
 from hometone_shared.records.tombstone import SharedModelWish, Tombstone, coordinator_name
 from hometone_shared.withdrawal.recovery import RecoverySecret
+from hometone_shared.withdrawal.recovery_mistakes import Mistake, RecoveryMistakeError
 
 RECEIPTS: Final = "/hometone/v1/withdrawals/"
 _WEAK_EPSILON: Final = 20.0
@@ -64,53 +67,64 @@ class WithdrawalPage:
         return self._begin(self._sheet(request)).response()
 
     async def act(self, request: Request) -> Response:
-        """Steps 2 and 3."""
+        """Steps 2 and 3; or the language of step 1 is changed, which is no attempt."""
         sheet = self._sheet(request)
-        if not self._attempts.allow(peer_of(request)):
-            return self._begin(sheet, alert="busy").response(status=429)
         try:
             fields = _form(await bounded_body(request))
-            secret = RecoverySecret.from_text(fields.get("code", ""))
         except ProtocolError:
-            return self._begin(sheet, alert="wrong-code").response(status=400)
+            return self._begin(sheet, alert="unreadable").response(status=400)
+        typed = fields.get("code", "")
+        if fields.get("step") == "language":
+            return self._begin(sheet, typed=typed).response()
+        if not self._attempts.allow(peer_of(request)):
+            return self._begin(sheet, alert="busy", typed=typed).response(status=429)
         try:
-            return await run_in_threadpool(self._step, sheet, fields, secret)
+            return await run_in_threadpool(self._read_and_step, sheet, fields)
         except FilingRefusedError:
-            return self._begin(sheet, alert="refused").response(status=403)
+            return self._begin(sheet, alert="refused", typed=typed).response(status=403)
         except Exception as error:
             log_unforeseen(error)
-            return self._begin(self._sheet(request), alert="problem").response(status=500)
+            return self._begin(self._sheet(request), alert="problem", typed=typed).response(status=500)
 
     def _sheet(self, request: Request) -> Sheet:
         language = preferred_language(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
         return Sheet(language, coordinator=self._name)
 
-    def _begin(self, sheet: Sheet, *, alert: str = "") -> Sheet:
-        sheet.title("title")
-        if alert:
+    def _begin(self, sheet: Sheet, *, alert: str = "", typed: str = "", mistake: Mistake | None = None) -> Sheet:
+        sheet.title("title", step=1)
+        if mistake is not None:
+            alert_about(sheet, mistake)
+        elif alert:
             sheet.alert(alert)
         sheet.paragraph("intro")
-        sheet.code_form()
+        sheet.code_form(typed, is_flawed=mistake is not None or alert == "unknown-code")
         sheet.paragraph("nothing-yet")
         return sheet
+
+    def _read_and_step(self, sheet: Sheet, fields: dict[str, str]) -> Response:
+        typed = fields.get("code", "")
+        try:
+            secret = RecoverySecret.from_text(typed)
+        except RecoveryMistakeError as error:
+            return self._begin(sheet, typed=typed, mistake=error.mistake).response(status=400)
+        return self._step(sheet, fields, secret)
 
     def _step(self, sheet: Sheet, fields: dict[str, str], secret: RecoverySecret) -> Response:
         tables = self._withdrawals.tables
         pseudonym = secret.pseudonym
         if tables.registration(pseudonym) is None:
-            return self._begin(sheet, alert="unknown-code").response(status=403)
+            return self._begin(sheet, alert="unknown-code", typed=fields["code"]).response(status=403)
         if tables.device_of(pseudonym) is None:
             return self._receipt(sheet, secret, was_there=True)
-        if fields.get("step") != "confirm":
-            return self._preview(sheet, secret)
         wish = SharedModelWish.REPLAY if fields.get("wish") == SharedModelWish.REPLAY else SharedModelWish.LEAVE
+        if fields.get("step") != "confirm":
+            return self._preview(sheet, secret, wish)
         self._withdraw(secret, wish)
         return self._receipt(sheet, secret, was_there=False)
 
-    def _preview(self, sheet: Sheet, secret: RecoverySecret) -> Response:
+    def _preview(self, sheet: Sheet, secret: RecoverySecret, wish: SharedModelWish) -> Response:
         exposure = self._withdrawals.exposure(secret.pseudonym)
-        sheet.keep(step="preview", code=secret.code())
-        sheet.title("preview-title")
+        sheet.title("preview-title", step=2)
         sheet.paragraph("registered", pseudonym=secret.pseudonym)
         sheet.bullets([sheet.words(key) for key in ("goes-coordinator", "goes-rounds", "goes-laptop", "goes-lent")])
         if exposure is None:
@@ -118,7 +132,8 @@ class WithdrawalPage:
         else:
             _bound(sheet, exposure)
         sheet.paragraph("stays")
-        sheet.confirm_form(secret.code(), may_repeat=exposure is not None and exposure.from_release is not None)
+        may_repeat = exposure is not None and exposure.from_release is not None
+        sheet.confirm_form(secret.code(), may_repeat=may_repeat, wish=wish.value)
         return sheet.response()
 
     def _withdraw(self, secret: RecoverySecret, wish: SharedModelWish) -> None:
@@ -127,7 +142,7 @@ class WithdrawalPage:
             tombstone = Tombstone(
                 pseudonym=secret.pseudonym,
                 coordinator=coordinator_name(self._withdrawals.log.key),
-                scope=frozenset(Purpose),
+                scope=frozenset({Purpose.OWN_VOICE}),
                 sequence=1 if newest is None else newest.sequence + 1,
                 made=int(self._clock()),
                 shared_model=wish,
@@ -144,13 +159,14 @@ class WithdrawalPage:
         filed = self._withdrawals.tables.newest(secret.pseudonym)
         if filed is None:
             return self._begin(sheet, alert="problem").response(status=500)
-        sheet.keep(step="confirm", code=secret.code())
-        sheet.title("done-title")
+        sheet.keep(secret.code())
+        sheet.title("done-title", step=3)
         if was_there:
             sheet.paragraph("already")
         self._state(sheet, filed)
         sheet.download(RECEIPTS + secret.pseudonym)
         sheet.paragraph("download-help")
+        sheet.paragraph("close")
         return sheet.response()
 
     def _state(self, sheet: Sheet, filed: FiledTombstone) -> None:

@@ -9,6 +9,7 @@ What it may see: public notes. What it must never do: serve a line below another
 """
 
 import base64
+from dataclasses import dataclass
 from typing import Final
 
 from hometone_server.records.refusals import FilingRefusedError
@@ -19,7 +20,23 @@ from hometone_shared.log.cosignature import WitnessKey, cosigned_at
 
 MOST_WITNESSES: Final = 16
 _KEY_ID_BYTES: Final = 4
-_COSIGNATURE_BYTES: Final = _KEY_ID_BYTES + 8 + 64
+_TIME_BYTES: Final = 8
+_COSIGNATURE_BYTES: Final = _KEY_ID_BYTES + _TIME_BYTES + 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a witness said last.
+
+    Attributes:
+        name: The witness's.
+        size: Entries of the head that it has seen.
+        at_s: When, by its own clock, seconds since 1970.
+    """
+
+    name: str
+    size: int
+    at_s: int
 
 
 class Cosignatures:
@@ -97,6 +114,30 @@ class Cosignatures:
     def seen(self) -> list[tuple[str, int]]:
         """Name of each witness with the size of the newest head that it has seen."""
         return [(str(name), int(str(size))) for name, size in self._log.query("SELECT name, size FROM cosignatures ORDER BY name")]
+
+    def last_seen(self) -> list[Seen]:
+        """What each witness said last, by name."""
+        rows = self._log.query("SELECT name, size, line FROM cosignatures ORDER BY name, key_id")
+        return [
+            Seen(
+                name=str(name),
+                size=int(str(size)),
+                at_s=int.from_bytes(base64.b64decode(str(line))[_KEY_ID_BYTES : _KEY_ID_BYTES + _TIME_BYTES], "big"),
+            )
+            for name, size, line in rows
+        ]
+
+    def verify(self) -> None:
+        """Check that the log still begins with what each named witness has signed.
+
+        Raises:
+            ProtocolError: It does not.
+        """
+        for witness in self.witnesses():
+            rows = self._log.query("SELECT size, line FROM cosignatures WHERE name = ? AND key_id = ?", (witness.name, witness.key_id))
+            for size, line in rows:
+                head = Checkpoint(origin=self._origin, size=int(str(size)), root=self._log.root_at(int(str(size))))
+                cosigned_at(self._log.signed(head) + f"\u2014 {witness.name} {line}\n".encode(), witness)
 
     def witnesses(self) -> list[WitnessKey]:
         """The witnesses that were named here."""

@@ -55,6 +55,11 @@ class Devices:
         """
         return self._keys_of(device)[1]
 
+    def node_keys(self) -> dict[str, bytes]:
+        """Device -> the OpenSSH text of its node key, of all that ever joined."""
+        rows = self._log.query("SELECT device, node_key FROM nodes")
+        return {str(device): bytes(node_key) for device, node_key in rows}  # type: ignore[call-overload]
+
     def register(self, request: JoinRequest, *, change: Writing) -> Registered:
         """Append the entry of a device that joins, inside a change; the same request again gives the same entry.
 

@@ -7,6 +7,7 @@ What it must never do: write one down, or let one be used by two laptops.
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from hometone_server.records.store import LogStore, Writing
@@ -29,6 +30,19 @@ class InvitationRefusedError(FederationError):
         """Say why."""
         super().__init__(f"the invitation is {code}", hint="ask the coordinator for a new one")
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingInvitation:
+    """One that can still be used.
+
+    Attributes:
+        name: SHA-256 of its token, hexadecimal; nobody can join with it.
+        expires_s: Seconds since 1970.
+    """
+
+    name: str
+    expires_s: int
 
 
 class Invitations:
@@ -71,6 +85,23 @@ class Invitations:
         """How many invitations can still be used."""
         ((number,),) = self._log.query("SELECT COUNT(*) FROM invitations WHERE device IS NULL AND expires_s > ?", (int(self._clock()),))
         return int(str(number))
+
+    def waiting(self) -> tuple[WaitingInvitation, ...]:
+        """Those that can still be used, the one that ends first first."""
+        rows = self._log.query(
+            "SELECT token_sha256, expires_s FROM invitations WHERE device IS NULL AND expires_s > ? ORDER BY expires_s, token_sha256",
+            (int(self._clock()),),
+        )
+        return tuple(WaitingInvitation(str(name), int(str(expires_s))) for name, expires_s in rows)
+
+    def take_back(self, name: str) -> None:
+        """Let nobody in by this invitation any more; once more, or after it was used, changes nothing.
+
+        Args:
+            name: As in `waiting`.
+        """
+        with self._log.writing() as change:
+            change.execute("DELETE FROM invitations WHERE token_sha256 = ? AND device IS NULL", (name,))
 
     def redeem(self, token: bytes, *, device: str, change: Writing) -> bool:
         """Use an invitation up, inside a change; the laptop that used it may ask again, because an answer can get lost.

@@ -8,6 +8,7 @@ from hometone_shared.errors import DamagedVaultError, UsageError
 from hometone_shared.records.plan import FULL_WEIGHT, LARGEST_DIMENSION, MOST_REPLAYS, RoundPurpose
 
 LONGEST_CAMPAIGN: Final = 1000
+LONGEST_WAIT_S: Final = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,8 @@ class Order:
             and self.step > 0
         ):
             raise UsageError("norms, noise and times are above zero")
+        if max(self.prepare_s, self.stage_s, self.gather_s) > LONGEST_WAIT_S:
+            raise UsageError("a round waits at most thirty days for anything")
         if not 1 <= self.attempts <= 100 or not 0 <= self.reply_slot_ms <= 600_000:
             raise UsageError("a round is tried 1 to 100 times, with slots of at most ten minutes")
         if any(not 0 <= weight <= FULL_WEIGHT for weight in self.weights_permille.values()):

@@ -5,6 +5,7 @@
 * `balance`: a noised histogram of groups, kept with its intervals; weights of later rounds follow from it.
 * `evaluation`: noised means of error and likeness by group, kept; if the newest release made things worse beyond doubt, the one before
   is brought back, if that was ordered.
+* `listening`: noised means of what listeners gave the voices, by group and by how they were recorded, kept.
 
 What it may see: sums. It works on the decoded sum alone, after the noise, so nothing here costs privacy.
 """
@@ -22,6 +23,7 @@ from hometone_shared.errors import FederationError
 from hometone_shared.privacy.clipping import decode
 from hometone_shared.privacy.evaluation import evaluation_report
 from hometone_shared.privacy.groups import histogram, weights
+from hometone_shared.privacy.listening import listening_report
 from hometone_shared.records.plan import SCALE, RoundPlan, RoundPurpose
 from hometone_shared.records.release import ReleaseStatus
 from hometone_shared.secagg.aggregator import Total
@@ -63,6 +65,8 @@ class Outcomes:
             outcome = self._released(campaign, plan, plan_sha256, decoded / total.speakers, noise_std / total.speakers)
         elif plan.purpose is RoundPurpose.BALANCE:
             outcome = _balance(decoded, noise_std)
+        elif plan.purpose is RoundPurpose.LISTENING:
+            outcome = _listened(decoded, noise_std)
         else:
             outcome = _evaluated(plan, decoded, noise_std)
         self._journal.keep_result(campaign.run, plan.round_number, purpose=plan.purpose.value, result=outcome.record)
@@ -122,6 +126,11 @@ def moved(before: NDArray[np.float32], mean: NDArray[np.float64], *, step: float
 def _evaluated(plan: RoundPlan, decoded: np.ndarray, noise_std: float) -> Outcome:
     report = evaluation_report(decoded, noise_std=noise_std)
     return Outcome(told=report.in_words(), record={**report.to_record(), "is_worse": report.is_worse, "release": plan.release})
+
+
+def _listened(decoded: np.ndarray, noise_std: float) -> Outcome:
+    report = listening_report(decoded, noise_std=noise_std)
+    return Outcome(told=report.in_words(), record=report.to_record())
 
 
 def _balance(decoded: np.ndarray, noise_std: float) -> Outcome:

@@ -177,3 +177,12 @@ def test_messages_are_in_both_languages_and_take_the_same_values():
 def test_help_runs(capsys):
     assert run(["--help"]) == 0
     assert "invite" in capsys.readouterr().out
+
+
+def test_errors_are_told_in_chinese_and_stay_english_for_programs(tmp_path, answer, capsys):
+    assert run(["--lang", "zh", "status", "--home", str(tmp_path / "nowhere")]) != 0
+    said = capsys.readouterr().err
+    assert "这个文件夹里没有协调方" in said
+    assert "hint: 请建立一个：hometone-coordinator init" in said
+    _, said = answer("--lang", "zh", "status", "--home", str(tmp_path / "nowhere"))
+    assert said["error"]["message"] == "there is no coordinator in this folder"

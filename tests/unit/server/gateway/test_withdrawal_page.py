@@ -36,12 +36,33 @@ class Reader(HTMLParser):
         self.attributes += attrs
         if tag == "input" and attributes.get("type") == "hidden":
             self.fields.setdefault(attributes["name"], []).append(attributes["value"])
+        if tag == "button" and "name" in attributes:
+            self.fields.setdefault(attributes["name"], []).append(attributes["value"])
         if tag == "input" and attributes.get("type") == "radio":
             self.fields.setdefault("wish", []).append(attributes["value"])
 
     def handle_data(self, data):
         if self.tags[-1:] != ["style"]:
             self.text += data
+
+
+class Typed(HTMLParser):
+    """What stands in the field of a page; the first line end belongs to the markup."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.is_inside, self.text = False, ""
+        self.feed(text)
+        self.text = self.text.removeprefix("\n")
+
+    def handle_starttag(self, tag, attrs):
+        self.is_inside = tag == "textarea"
+
+    def handle_endtag(self, tag):
+        self.is_inside = False
+
+    def handle_data(self, data):
+        self.text += data if self.is_inside else ""
 
 
 @pytest.fixture
@@ -85,7 +106,7 @@ def test_three_steps(visit, log, secret, gateway):
     assert "This cannot be undone" in second.text
     assert log.checkpoint().size == size, "looking changes nothing"
     fields = Reader(second.text).fields
-    assert fields["code"] == [secret.code()] * 2
+    assert fields["code"] == [secret.code()]
     third = visit({"step": "confirm", "code": fields["code"][0]})
     assert third.status_code == 200
     assert "You have withdrawn" in third.text
@@ -96,7 +117,7 @@ def test_three_steps(visit, log, secret, gateway):
     assert verified.tombstone.shared_model is SharedModelWish.LEAVE
     head = log.head()
     again = visit({"step": "confirm", "code": secret.code()})
-    assert "before" in again.text
+    assert "has been withdrawn" in again.text
     assert visit({"step": "preview", "code": secret.code()}).text == again.text
     assert log.head() == head, "twice is once"
 
@@ -149,13 +170,77 @@ def test_wrong_codes_are_said_so(visit, log, secret):
         assert answer.status_code == 400
         assert "has a mistake" in answer.text
         assert "<script" not in answer.text
-        assert not code or code not in answer.text or code == "HR1"
+        assert Typed(answer.text).text == code[:800], "what was typed is kept"
+        assert answer.headers["cache-control"] == "no-store"
     for content in (b"\xff\xfe", b"step=confirm&code=%FF", b"a=1&" * 50, b"x" * 20_000):
         assert visit(content=content).status_code == 400
     stranger = visit({"step": "confirm", "code": RecoverySecret.generate().code()})
     assert stranger.status_code == 403
     assert "nobody is registered" in stranger.text
+    assert Typed(stranger.text).text.startswith("HR1-")
     assert log.checkpoint().size == size
+
+
+def swapped(words, place, word):
+    return " ".join([*words[: place - 1], word, *words[place:]])
+
+
+def test_where_the_mistake_is(visit, secret):
+    code, words = secret.code(), secret.words("en").split()
+    groups = code.split("-")
+    short = visit({"code": "-".join([*groups[:3], groups[3][:4], *groups[4:]])}).text
+    assert "there are 28 characters; you have typed 27" in short
+    assert f"Group 3 after HR1; you have typed: {groups[3][:4]}" in short
+    assert "Group 2" not in short
+    assert "The letter U is never used" in visit({"code": code[:4] + "U" + code[5:]}).text
+    unknown = visit({"code": swapped(words, 5, "elephent")}).text
+    assert "Word 5, “elephent”. Perhaps: elephant" in unknown
+    assert "Word 5, “qqqqq”<" in visit({"code": swapped(words, 5, "qqqqq")}).text
+    assert "you have typed 11" in visit({"code": " ".join(words[:11])}).text
+    assert "invitation for a laptop" in visit({"code": "HT1-ABCDE"}).text
+    assert "Nothing is typed yet" in visit({"code": " "}).text
+    assert "far too long" in visit({"code": "x" * 900}).text
+    assert "belongs to no code" in visit({"code": "!"}).text
+    assert "Each of the twelve words can be there" in visit({"code": "abandon " * 12}).text
+    chinese = visit({"code": "的" * 11 + "龘"}, lang="zh").text
+    assert "第 12 个词：“龘”" in chinese
+
+
+def test_a_wrong_character_is_looked_for_in_a_few_groups_or_in_all(visit, secret):
+    told = {"here": 0, "anywhere": 0}
+    for place in range(4, 30):
+        code = secret.code()
+        if code[place] == "-":
+            continue
+        wrong = code[:place] + ("7" if code[place] != "7" else "W") + code[place + 1 :]
+        text = visit({"code": wrong}, peer=f"192.0.2.{place}").text
+        here = "it is here" in text
+        told["here" if here else "anywhere"] += 1
+        assert not here or f"Group {code[:place].count('-')} after HR1" in text
+        assert here or "group by group" in text
+    assert told["here"] > told["anywhere"]
+
+
+def test_what_was_typed_is_kept_when_the_language_is_changed(visit, log, home, secret):
+    for typed in ("HR1-half of a code", " <b>&amp; zoo", "\n\nzoo"):
+        answer = visit({"step": "language", "code": typed}, lang="zh")
+        assert answer.status_code == 200
+        assert Typed(answer.text).text == typed
+        assert 'role="alert"' not in answer.text
+        assert "<b>" not in answer.text
+    log.append(a_plan(noise_multiplier=2.0).signed(home.signing_key({})))
+    for wish in ("leave", "replay"):
+        assert f'value="{wish}" checked' in visit({"step": "preview", "code": secret.code(), "wish": wish}, lang="zh").text
+    for _ in range(40):
+        assert visit({"step": "language", "code": "HR1"}).status_code == 200, "looking is not counted"
+
+
+def test_every_step_has_a_name_of_its_own(visit, secret):
+    pages = [visit(), visit({"code": "x"}), visit({"code": secret.code()}), visit({"step": "confirm", "code": secret.code()})]
+    names = [re.search("<title>(.*?)</title>", page.text).group(1) for page in pages]
+    assert len(set(names)) == 4
+    assert names[1].startswith("This code has a mistake")
+    assert [re.search("Step (.) of 3", page.text).group(1) for page in pages] == ["1", "1", "2", "3"]
 
 
 def test_attempts_are_those_of_joining(visit, secret):

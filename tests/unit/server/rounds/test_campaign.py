@@ -9,6 +9,8 @@ from hometone_server.rounds.outcomes import Outcomes
 from hometone_shared.errors import FederationError, UsageError
 from hometone_shared.privacy.cells import CELLS, HISTOGRAM_CLIP_NORM, cells_of, one_hot
 from hometone_shared.privacy.evaluation import EVALUATION_CLIP_NORM, EVALUATION_DIMENSION, evaluation_vector
+from hometone_shared.privacy.listening import LISTENING_CLIP_NORM, LISTENING_DIMENSION, Condition, listening_vector
+from hometone_shared.records.panel import Scale
 from hometone_shared.records.plan import KIND, RoundPlan, RoundPurpose
 
 RUN = "0123456789abcdef"
@@ -193,6 +195,20 @@ def test_an_evaluation_that_finds_a_release_worse_brings_back_the_one_before(mak
     (found,) = village.journal.results("evaluation")
     assert found["everybody"]["figures"]["change"]["value"] == pytest.approx(after - 0.5, abs=0.05)
     assert np.allclose(releases.coordinates(releases.newest().number)[0], 0.0 if restored else DIRECTION[0], atol=0.05)
+
+
+def test_what_listeners_say_comes_out_by_group_and_recording_condition(make_village, make_order):
+    village = make_village(30)
+    order = make_order(purpose=RoundPurpose.LISTENING, rounds=1, dimension=LISTENING_DIMENSION, clip_norm=LISTENING_CLIP_NORM)
+    village.journal.add_campaign(RUN, order)
+    cells = cells_of(age_band="80+", gender="woman", settlement="urban", region="陕西")
+    vector = listening_vector(cells=cells, condition=Condition.NOISY_ROOM, means={Scale.NATURALNESS: 4.0, Scale.PREFERENCE: 1.5})
+    village.runner.run(RUN, village.exchange(lambda _number: vector))
+    (found,) = village.journal.results("listening")
+    assert found["everybody"]["means"]["naturalness"]["value"] == pytest.approx(4.0, abs=0.3)
+    noisy = next(each for each in found["cells"] if each["cell"] == "recording:noisy room")
+    assert noisy["means"].keys() == {"naturalness", "preference"}
+    assert noisy["means"]["preference"]["value"] == pytest.approx(1.5, abs=0.3)
 
 
 def test_only_one_campaign_runs_at_a_time(make_village, make_order):

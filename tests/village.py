@@ -1,12 +1,14 @@
-"""A village for tests of whole rounds: the real commands as processes, a coordinator over TLS and laptops with real vaults.
+"""A village for tests: the real commands as processes, a coordinator over TLS and laptops with real vaults.
 
 Nothing of Hometone is replaced. Speakers are enrolled in this process, with a cheap PIN derivation and a tiny take, because that is not
 what these tests are about; everything else is `python -m hometone_client.cli` and `python -m hometone_server.cli`.
 """
 
+import datetime as dt
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ import psutil
 
 from hometone_client.audio import Origin, RawTake
 from hometone_client.base.parameters import LAYOUT_VERSION, TABLE
+from hometone_client.cli.contribute import contribute_with
 from hometone_client.federation.ledger import PrivacyLedger
 from hometone_client.federation.membership import FOLDER
 from hometone_client.federation.seen_rounds import SeenRounds
@@ -31,11 +34,19 @@ from hometone_client.speakers.declaration import Declaration
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, Vault
 from hometone_shared.shared_model import SharedModel
+from hometone_shared.withdrawal.recovery import RecoverySecret
 
 CHEAP = Argon2Cost(memory_kib=8, iterations=1, lanes=1)
 PIN = "1234"
 PATIENCE_S = 240.0
 CONNECTED = "connected, waiting for a round"
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], Any], what: str, *, patience_s: float = PATIENCE_S, pause_s: float = 0.05) -> Any:
@@ -123,6 +134,18 @@ class Laptop:
         for name in self.speakers:
             self.command("contribute", name, "--pin-file", self.village.pin, "--yes").ok()
 
+    def contribute_quickly(self, ids: Sequence[str]) -> None:
+        """The same in this process, for many speakers: what is recorded is the same, the question is not asked."""
+        with self.vault() as vault:
+            for speaker_id in ids:
+                with vault.unlock(speaker_id, PIN) as unlocked:
+                    contribute_with(SpeakerRoom(unlocked), vault, locale="en", budget=None, now=dt.datetime.now(dt.UTC))
+
+    def recovery_secrets(self) -> list[RecoverySecret]:
+        """Of all speakers, in the order in which they were enrolled."""
+        with self.vault() as vault:
+            return [RecoverySecret(vault.withdrawal_secret(speaker_id)) for speaker_id in self.ids]
+
     def join(self, code: str, *, minimum_cohort: int) -> None:
         self.device = self.command("join", code, "--minimum-cohort", minimum_cohort).ok()["device"]
 
@@ -185,6 +208,7 @@ class Village:
         self.address = f"127.0.0.1:{port}"
         self.models = models
         self.laptops: list[Laptop] = []
+        self.surroundings: dict[str, str] = {}
         self.service: subprocess.Popen[bytes] | None = None
         self._running = ExitStack()
 
@@ -196,8 +220,10 @@ class Village:
         self._running.__exit__(*details)
 
     def environment(self) -> dict[str, str]:
+        """Of every process; `surroundings` are what a test adds, such as a microphone."""
         settings = {"HOMETONE_CUSTODY": "file", "HOMETONE_MODELS": str(self.models), "LC_ALL": "C.UTF-8", "HF_HUB_OFFLINE": "1"}
-        return {**{name: value for name, value in os.environ.items() if name not in {"HOMETONE_PIN", "HOMETONE_LANG"}}, **settings}
+        mine = {name: value for name, value in os.environ.items() if name not in {"HOMETONE_PIN", "HOMETONE_LANG"}}
+        return {**mine, **settings, **self.surroundings}
 
     def run(self, module: str, home: Path, *arguments: object) -> Ran:
         """One command with --json."""

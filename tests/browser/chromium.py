@@ -1,0 +1,118 @@
+"""Real Chromium by Playwright, and what a page may not do while it is watched.
+
+A fault is: an error in the console (what the content security policy refused is one), an error of a script, a request that failed, a part
+of a page that is not there, a request to another origin, and any answer of 500 or more.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+NEEDED: Final = "HOMETONE_NEEDS_BROWSER"
+_ARGUMENTS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_MS: Final = 20_000
+
+Screen = Literal["phone", "desktop"]
+Language = Literal["en", "zh"]
+SIZES: Final = {"phone": (390, 844), "desktop": (1280, 800)}
+_LOCALES: Final = {"en": "en-GB", "zh": "zh-CN"}
+
+
+def executable() -> str | None:
+    """Where Chromium is."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def is_needed() -> bool:
+    """Whether tests without a browser are to fail, as in CI, rather than to be left out."""
+    return os.environ.get(NEEDED) == "1"
+
+
+@contextmanager
+def chromium(environment: dict[str, str] | None = None) -> Iterator[Browser]:
+    """Run it while the block lasts. Needs `executable()`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=list(_ARGUMENTS), env={**os.environ, **(environment or {})})
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def new_context(browser: Browser, *, screen: Screen = "desktop", language: Language = "en", scale: float = 1) -> BrowserContext:
+    """One person's browser: nothing in it, and a screen of her own."""
+    width, height = SIZES[screen]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        is_mobile=screen == "phone",
+        has_touch=screen == "phone",
+        device_scale_factor=scale,
+        locale=_LOCALES[language],
+        timezone_id="UTC",
+        ignore_https_errors=True,  # a coordinator has its own authority
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
+@dataclass
+class Watch:
+    """Collects the faults of one context.
+
+    Attributes:
+        origin: Where all requests go, such as `https://127.0.0.1:8443`.
+        faults: In words.
+        posts: How many forms were sent.
+    """
+
+    origin: str
+    faults: list[str] = field(default_factory=list)
+    posts: int = 0
+
+    def over(self, context: BrowserContext) -> "Watch":
+        """Begin."""
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.faults.append(f"script: {error.error}"))
+        context.on("request", self._request)
+        context.on("requestfailed", self._failed)
+        context.on("response", self._response)
+        return self
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # that an answer was 400 is judged by what was asked for
+        if message.type == "error" and not message.text.startswith("Failed to load resource: the server responded with a status of"):
+            self.faults.append(f"console: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        self.posts += request.method == "POST"
+        if not request.url.startswith((self.origin + "/", "data:", "blob:" + self.origin)):
+            self.faults.append(f"another origin: {request.url}")
+
+    def _failed(self, request: Request) -> None:
+        # a page that another takes the place of, and a page that turns out to be a file, are "aborted"
+        if not (request.resource_type == "document" and request.failure == "net::ERR_ABORTED"):
+            self.faults.append(f"failed: {request.url} {request.failure}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= (400 if response.request.resource_type != "document" else 500):
+            self.faults.append(f"answer {response.status}: {response.url}")
+
+
+def visible_text(page: Page) -> str:
+    """What a person reads."""
+    return page.locator("body").inner_text()
