@@ -21,13 +21,14 @@ from starlette.responses import Response
 from hometone_server.gateway.answers import log_unforeseen
 from hometone_server.gateway.limits import Attempts, bounded_body, peer_of
 from hometone_server.gateway.mistakes import alert_about
-from hometone_server.gateway.sheets import Sheet, preferred_language
+from hometone_server.gateway.sheets import Sheet
 from hometone_server.records.refusals import FilingRefusedError
 from hometone_server.records.withdrawals import FiledTombstone
 from hometone_server.withdrawal.bundle import Filings
 from hometone_server.withdrawal.history import Exposure
 from hometone_server.withdrawal.taking import Withdrawals
 from hometone_shared.errors import ProtocolError
+from hometone_shared.pages.words import preferred_language
 from hometone_shared.records.purposes import Purpose
 from hometone_shared.records.receipt import Pending, PendingItem, Removed, Role, SharedModelTreatment, Treatment
 from hometone_shared.records.tombstone import SharedModelWish, Tombstone, coordinator_name

@@ -8,16 +8,14 @@ What it may see: what is shown. What it must never do: load anything from anywhe
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from html import escape
-from importlib import resources
 from typing import Final
 
 from starlette.responses import Response
 
 from hometone_shared.command_line import Language
+from hometone_shared.pages.words import TAGS, Words
 
 _STYLE: Final = """
 :root { color-scheme: light dark; font-size: 125%; }
@@ -57,46 +55,7 @@ HEADERS: Final = {
 }
 LONGEST_CODE: Final = 800
 """Characters that the field takes; twelve words have far fewer."""
-_TAGS: Final = {"en": "en", "zh": "zh-Hans"}
-
-
-@cache
-def _table() -> dict[str, dict[Language, str]]:
-    text = resources.files("hometone_server.gateway").joinpath("data/withdraw.json").read_text(encoding="utf-8")
-    table: dict[str, dict[Language, str]] = json.loads(text)
-    return table
-
-
-def preferred_language(asked: str, accepted: str) -> Language:
-    """The language of the page.
-
-    Args:
-        asked: `?lang=`, which counts if it is one of the two.
-        accepted: The browser's `Accept-Language`: the first of the two that it prefers; English if it names neither.
-    """
-    if asked == "zh":
-        return "zh"
-    parts = [part.strip().partition(";q=") for part in accepted[:1000].split(",")]
-    best: dict[str, float] = {}
-    for tag, _, quality in parts:
-        language = tag.strip().lower().partition("-")[0]
-        best[language] = max(best.get(language, 0.0), _quality(quality))
-    chinese, english = best.get("zh", 0.0), best.get("en", 0.0)
-    if asked == "en" or chinese < english or chinese == 0.0:
-        return "en"
-    return "zh" if chinese > english or _first(parts) == "zh" else "en"
-
-
-def _first(parts: Sequence[tuple[str, str, str]]) -> str:
-    languages = (tag.strip().lower().partition("-")[0] for tag, _, _ in parts)
-    return next(language for language in languages if language in _TAGS)
-
-
-def _quality(text: str) -> float:
-    try:
-        return min(max(float(text), 0.0), 1.0) if text else 1.0
-    except ValueError:
-        return 0.0
+_WORDS: Final = Words.load("hometone_server.gateway", "withdraw")
 
 
 class Sheet:
@@ -109,21 +68,22 @@ class Sheet:
             language: Of the words.
             coordinator: Its name, shown at the top.
         """
-        self.language: Language = language
+        self.words = _WORDS.speaking(language)
         self._coordinator = coordinator
         self._parts: list[str] = []
         self._name = ""
         self._alert = ""
         self._switch = ""
 
-    def words(self, key: str, **values: object) -> str:
-        """Words of the table, not escaped."""
-        return _table()[key][self.language].format(**values)
+    @property
+    def language(self) -> Language:
+        """Of the words."""
+        return self.words.language
 
     @property
     def other(self) -> Language:
         """The other language."""
-        return "en" if self.language == "zh" else "zh"
+        return self.words.other
 
     def title(self, key: str, *, step: int) -> None:
         """The heading, and which of the three steps this is."""
@@ -212,7 +172,7 @@ class Sheet:
         )
 
     def _switch_words(self) -> str:
-        return f'lang="{_TAGS[self.other]}">{escape(self.words("other-language"))}'
+        return f'lang="{TAGS[self.other]}">{escape(self.words("other-language"))}'
 
     def download(self, address: str) -> None:
         """The receipt as a file."""
@@ -224,7 +184,7 @@ class Sheet:
         """The page."""
         name = " - ".join(dict.fromkeys(part for part in (self._alert, self._name, self.words("title")) if part))
         page = (
-            f'<!DOCTYPE html>\n<html lang="{_TAGS[self.language]}"><head><meta charset="utf-8">'
+            f'<!DOCTYPE html>\n<html lang="{TAGS[self.language]}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
             f"<title>{escape(name)}</title><style>{_STYLE}</style></head>"
             f"<body><header>{self._switch}<p>{escape(self._coordinator)}</p></header><main>{''.join(self._parts)}</main></body></html>\n"

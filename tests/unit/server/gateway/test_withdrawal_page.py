@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.plans import a_plan
 
-from hometone_server.gateway.sheets import preferred_language
 from hometone_server.records.refusals import FilingRefusedError
 from hometone_server.withdrawal.taking import Withdrawals
 from hometone_shared.errors import StorageError
+from hometone_shared.pages.words import preferred_language
 from hometone_shared.records.device import DeviceEntry
 from hometone_shared.records.receipt import Treatment
 from hometone_shared.records.registration import RegistrationRequest
