@@ -15,6 +15,7 @@ EPILOG: Final = """\b
 Examples:
   hometone open                     starts the pages, or shows them again if they run already
   hometone open --no-browser        prints the link, to be opened by hand; good once and for ten minutes
+  hometone open --icon              puts an icon on the desktop that does the same, and ends
 
 Only this computer can reach the pages. They end with Ctrl+C; whoever was unlocked is locked then."""
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
         port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65_535)] = 8573,
         browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
         token_file: Annotated[Path | None, typer.Option(help="Write the token of the local API there, readable by you only.")] = None,
+        icon: Annotated[bool, typer.Option("--icon", help="Put an icon on the desktop that opens the pages, and end.")] = False,
     ) -> None:
         """Open Hometone's pages: record, train, speak, announce, and stop the use of a voice."""
         from hometone_client.pages.announcing import announcements
@@ -39,6 +41,12 @@ def register(app: typer.Typer) -> None:
 
         session: Session = context.obj
         terminal = session.terminal
+        if icon:
+            from hometone_client.pages.desktop import icons, write_icons
+
+            written = [str(path) for path in write_icons(icons(session.home))]
+            terminal.answer("open", {"icons": written}, lines=[terminal.words("open-icon"), *written])
+            return
         found = running_pages(session.home)
         if found is not None:
             shown = {"url": found.url, "link": found.link, "already_running": True}
