@@ -5,6 +5,7 @@ said.
 """
 
 import datetime as dt
+from collections.abc import AsyncIterator
 from typing import Final
 
 from fastapi import APIRouter
@@ -19,7 +20,7 @@ from hometone_client.pages.forms import Form
 from hometone_client.pages.house import House
 from hometone_client.pages.phrase_recording import PhraseRecording
 from hometone_client.pages.privacy import BUDGETS
-from hometone_client.pages.readings import Readings, Wish, in_background
+from hometone_client.pages.readings import Reading, Readings, Wish, in_background
 from hometone_client.pages.visit import Own, Posted, Visit
 from hometone_client.retention.consent_end import keep_end_up_to_date
 from hometone_client.speakers.agreement import checked_phrase, refuse_synthetic, standings
@@ -108,7 +109,16 @@ async def aloud(visit: Own, name: str) -> Response:
     readings = visit.browser.kept(Aloud, Aloud)
     reading = readings.begin(house, Wish(text=consent_text(purpose, visit.language), language=visit.language))
     in_background(reading, house, lambda: VoiceRegistry(base_sha256=house.loaded.base_sha256).get(_STOCK[visit.language]).load())
-    return StreamingResponse(reading.stream(), media_type=MEDIA_TYPES["wav"])
+    return StreamingResponse(_while_heard(reading), media_type=MEDIA_TYPES["wav"])
+
+
+async def _while_heard(reading: Reading) -> AsyncIterator[bytes]:
+    """Its sound; whoever goes away ends it, and nothing more is computed for nobody."""
+    try:
+        async for piece in reading.stream():
+            yield piece
+    finally:
+        reading.drop()
 
 
 @router.post("/me/consents/{name}/give")
@@ -141,7 +151,11 @@ def record(visit: Own, form: Posted, name: str) -> Response:
 def level(visit: Own, name: str) -> Response:
     """How loud it is, for the page's script."""
     purpose, recording = _spoken_purpose(name), _recording(visit)
-    return visit.part("consents/level.html", meter=recording.meter, over=recording.is_over, reload=recording.purpose != purpose.value)
+    reload, over = recording.purpose != purpose.value, recording.is_over
+    answer = visit.part("consents/level.html", meter=recording.meter, over=over, reload=reload)
+    if over:
+        answer.headers["X-Done"] = "1"  # nothing asks any more, so that whoever has gone away is locked in time
+    return answer
 
 
 @router.post("/me/consents/{name}/discard")

@@ -93,7 +93,10 @@ def wish_of(form: Form) -> Wish:
 def now(visit: Own) -> Response:
     """How far it is, for the page's script."""
     reading = visit.browser.kept(Readings, Readings).newest
-    return visit.part("speaking/now.html", reading=reading, told=_told(visit, reading), formats=FORMATS)
+    answer = visit.part("speaking/now.html", reading=reading, told=_told(visit, reading), formats=FORMATS)
+    if reading is None or not reading.running:
+        answer.headers["X-Done"] = "1"  # nothing asks any more, so that whoever has gone away is locked in time
+    return answer
 
 
 def _told(visit: Visit, reading: Reading | None) -> Mapping[str, str] | None:

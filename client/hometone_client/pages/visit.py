@@ -75,8 +75,9 @@ class Visit:
 
     @property
     def maybe_room(self) -> SpeakerRoom | None:
-        """Who is unlocked, if anybody."""
-        return self.house.unlocked(self.browser)
+        """Who is unlocked, if anybody. A part that a page asks for by itself is no sign that she is still there."""
+        asks_by_itself = "x-part" in self.request.headers
+        return self.house.present(self.browser) if asks_by_itself else self.house.unlocked(self.browser)
 
     @property
     def room(self) -> SpeakerRoom:

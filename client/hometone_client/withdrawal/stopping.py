@@ -112,9 +112,8 @@ def stop(
         StorageError: The disk refuses; if the tombstone is written, the next opening does the rest.
     """
     done = withdraw(home, vault, entry.speaker_id, room=room, scope=scope, wish=wish, keep_exports=keep_exports)
-    if done.forgotten is None and room is not None:
-        if not room.needs_unattended_work and entry.work_allowed:
-            vault.end_work(entry.speaker_id)
+    if done.forgotten is None and room is not None and entry.work_allowed and not room.needs_unattended_work:
+        vault.end_work(entry.speaker_id)
     return done
 
 

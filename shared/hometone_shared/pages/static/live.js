@@ -1,5 +1,6 @@
 // Small comforts; every page works without them.
-// 1. Parts marked data-live are fetched again while something goes on; the answer header X-Reload asks for the whole page.
+// 1. Parts marked data-live are fetched again while something goes on; the answer header X-Reload asks for the whole page,
+//    X-Done says that it was the last time. Such questions keep nobody unlocked.
 // 2. Keys marked data-key press their button or follow their link, unless somebody is typing.
 // 3. Sliders say their figure. 4. The language switch posts the form of the page, so that nothing typed is lost.
 "use strict";
@@ -14,6 +15,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
       if (answer.ok) {
         const text = await answer.text();
         if (text !== part.dataset.shown) { part.dataset.shown = text; part.innerHTML = text; }
+        if (answer.headers.get("X-Done")) { return; }
       }
     } catch { /* the server is not there for a moment */ }
     setTimeout(ask, Number(part.dataset.every));

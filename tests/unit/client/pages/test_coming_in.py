@@ -101,6 +101,14 @@ def test_whoever_is_not_used_is_locked(visitor: Visitor, mei: str, clock: Clock)
     assert 'action="/lock"' not in visitor.get("/").text
 
 
+def test_a_page_that_asks_by_itself_keeps_nobody_unlocked(visitor: Visitor, mei: str, clock: Clock) -> None:
+    visitor.post(f"/unlock/{mei}", {"pin": "2468"})
+    for _ in range(4):
+        clock.now += LOCKED_AFTER_S / 3
+        visitor.get("/", headers={"X-Part": "1"})
+    assert 'action="/lock"' not in visitor.get("/").text
+
+
 def test_idle_people_are_locked_although_nobody_asks(visitor: Visitor, mei: str, clock: Clock) -> None:
     visitor.post(f"/unlock/{mei}", {"pin": "2468"})
     room = visitor.house.browsers.each()[0].state.room

@@ -86,7 +86,9 @@ def test_a_text_is_spoken_heard_and_kept_with_its_label(mine: Visitor, house: Ho
         streamed = (await http.get("/me/speak/sound/1")).content
         assert read_label(streamed) is not None
         assert "All of it is spoken: 2 seconds" in await until_spoken(http)
+        assert (await http.get("/me/speak/now")).headers["x-done"] == "1"
         page = (await http.get("/me/speak")).text
+        assert "data-progress" not in page
         assert "One. Two. Three." in page
         for fmt in ("wav", "mp3", "flac", "opus", "aac"):
             file = await http.get(f"/me/speak/file/1/{fmt}")

@@ -14,18 +14,30 @@ from hometone_client.audio.labels import SyntheticLabel
 from hometone_client.audio.raw_take import Origin
 from hometone_client.audio.recorder import InputDevice, Level
 from hometone_client.enrolling.studio import Studio
+from hometone_client.models import model_folder
 from hometone_client.pages.house import House
 from hometone_client.pages.phrase_recording import PhraseRecording
 from hometone_client.speakers.consent import Purpose
 from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.speaking import Sessions, Synthesizer
+from hometone_client.voices import VoiceRegistry
 from hometone_shared.errors import AudioError, ResourceError, UsageError
 
 AN_HOUR_S = 3600.0
+HERS, ANOTHER = "stock:bf_emma", "stock:am_michael"
 
 
 def hiss(seconds: float = 3.0) -> RawTake:
     samples = np.random.default_rng(1).uniform(-0.3, 0.3, round(16_000 * seconds)).astype(np.float32)
     return RawTake(samples, 16_000, Origin.MICROPHONE)
+
+
+def spoken(text: str, voice: str) -> RawTake:
+    """A text in a stock voice, which stands for a person here."""
+    sessions = Sessions(model_folder())
+    found = VoiceRegistry(base_sha256=sessions.base_sha256).get(voice).load()
+    pieces = [part.samples for part in Synthesizer(model_folder(), found, sessions=sessions).speak(text, language="en")]
+    return RawTake(np.concatenate(pieces), 24_000, Origin.MICROPHONE)
 
 
 class TapedMicrophone:
@@ -68,6 +80,25 @@ def mine(visitor: Visitor, microphone: TapedMicrophone, mei: str) -> Visitor:
 def consent_of(house: House, place: str) -> object:
     with SpeakerRoom(house.vault().unlock(place, "2468")) as room:
         return room.consent(Purpose.ARCHIVE)
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@pytest.mark.parametrize(("speaker", "agreed"), [(HERS, True), (ANOTHER, False)])
+def test_her_own_voice_says_yes_and_nobody_elses(
+    mine: Visitor, microphone: TapedMicrophone, house: House, mei: str, speaker: str, *, agreed: bool
+) -> None:
+    with SpeakerRoom(house.vault().unlock(mei, "2468")) as room:
+        for text in ("The weather is lovely today, so I want to walk in the park.", "Please remember to take your medicine after lunch."):
+            room.add_take(spoken(text, HERS), text=text, language="en", speech_s=3.0, quality={})
+    page = mine.follow(mine.post("/me/consents/archive/record", {"agreed": "yes"}))
+    phrase = page.text.split('class="sentence"')[1].split(">", 1)[1].split("</p>")[0]
+    microphone.take = spoken(", ".join(phrase.split()), speaker)
+    page = mine.follow(mine.post("/me/consents/archive/spoken", {"from": "microphone", "agreed": "yes", "days": "30"}))
+    assert ("You have agreed" in page.text) is agreed, page.text
+    if not agreed:
+        assert "the voice is not like that of the recordings" in page.text
+    assert (consent_of(house, mei) is not None) is agreed
 
 
 def test_the_phrase_stays_the_same_until_it_is_spoken(mine: Visitor) -> None:
