@@ -104,8 +104,9 @@ class Watch:
             self.faults.append(f"another origin: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        # a page that another takes the place of, and a page that turns out to be a file, are "aborted"
-        if not (request.resource_type == "document" and request.failure == "net::ERR_ABORTED"):
+        # "aborted" is what the browser itself gave up: a page that another takes the place of, or that turns out to be a file, and what
+        # such a page was still loading
+        if request.failure != "net::ERR_ABORTED":
             self.faults.append(f"failed: {request.url} {request.failure}")
 
     def _response(self, response: Response) -> None:

@@ -69,10 +69,9 @@ def faults_of(page: Page, address: str, *, language: str) -> tuple[list[str], li
         faults.append(f"language {tag}")
     faults += accessibility_faults(page)
     for text in page.evaluate(_WORDS):
-        if found := _KEY.search(text):
-            faults.append(f"a key instead of words: {found[0]}") if language == "zh" else None
-        if language == "zh" and (found := _ENGLISH.search(text)):
-            faults.append(f"English: {found[0]}")
+        if language == "zh":  # English has words with hyphens of its own
+            faults += [f"a key instead of words: {found}" for found in _KEY.findall(text)]
+            faults += [f"English: {found}" for found in _ENGLISH.findall(text)]
         if language == "en" and len(_HAN.findall(text)) > 8:
             faults.append(f"Chinese: {text[:40]}")
     return faults, page.evaluate(_LINKS)

@@ -7,6 +7,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hometone_client.pages.guard import COOKIE
 from hometone_client.pages.visit import Here, Posted
+from hometone_shared.pages.flash import Flash
+from hometone_shared.pages.gate import local_path
 from hometone_shared.pages.rendering import ASSET_HEADERS
 from hometone_shared.pages.sessions import SESSION_GOOD_FOR_S
 from hometone_shared.pages.words import TAGS, preferred_language
@@ -55,11 +57,8 @@ def leave(request: Request, visit: Here, form: Posted) -> Response:
 @router.post("/language")
 def language(visit: Here, form: Posted) -> Response:
     """The other language, on the page where the switch was, with what was typed there."""
-    from hometone_client.pages.flash import Flash
-
     visit.browser.language = "zh" if form.text("to") == "zh" else "en"
-    back = form.text("back", "/")
-    path = back if back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable() else "/"
+    path = local_path(form.text("back", "/"))
     typed = {name: value for name, value in form.typed.items() if name not in {"to", "back"}}
     visit.browser.flash = Flash(path=path, typed=typed)
     return RedirectResponse(path, status_code=303)

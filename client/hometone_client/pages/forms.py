@@ -88,7 +88,10 @@ class Form:
 
     @property
     def typed(self) -> dict[str, str]:
-        """Fields to be given back to the page, several values with commas between; no secrets. What the language switch kept comes back under its own name."""
+        """Fields to be given back to the page, several values with commas between; no secrets.
+
+        What the language switch kept comes back under its own name.
+        """
         plain = {name: ",".join(values) for name, values in self.fields.items()}
         kept = {name.removeprefix("kept."): value for name, value in plain.items() if name.startswith("kept.")}
         return {name: value for name, value in {**plain, **kept}.items() if name not in SECRETS and not name.startswith("kept.")}

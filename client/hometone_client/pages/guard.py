@@ -9,7 +9,6 @@
 """
 
 import logging
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hometone_client.pages.forms import MOST_BYTES
 from hometone_client.pages.house import House
-from hometone_shared.pages.access import PAGE_HEADERS, is_foreign, is_loopback, may_change, names_this_server
+from hometone_shared.pages.access import PAGE_HEADERS
+from hometone_shared.pages.gate import Asked, refusal, session_name
 
 _LOG: Final = logging.getLogger(__name__)
 COOKIE: Final = "hometone"
@@ -48,7 +48,7 @@ class PageGuard:
         if refusal is not None:
             await refusal(scope, receive, sender)
             return
-        session = self._house.browsers.find(_cookie(Headers(scope=scope).get("cookie", "")))
+        session = self._house.browsers.find(session_name(Headers(scope=scope).get("cookie", ""), cookie=COOKIE))
         if session is None and not scope["path"].startswith(_OPEN_PATHS):  # (3)
             await RedirectResponse("/enter", status_code=303)(scope, receive, sender)
             return
@@ -64,30 +64,18 @@ class PageGuard:
     def _refusal(scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         client, server = scope.get("client"), scope.get("server")
-        if client is None or not is_loopback(client[0]):  # (1)
-            return PlainTextResponse("this server answers this computer only", status_code=403)
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or server is None or not names_this_server(hosts[0], port=int(server[1] or 80)):
-            return PlainTextResponse("this server answers to the name of this computer only", status_code=403)
-        origin = headers.get("origin")
-        if is_foreign(origin, scheme=scope["scheme"], host=hosts[0]):
-            return PlainTextResponse("pages of other sites may not use this server", status_code=403)
-        if not may_change(
-            scope["method"], origin=origin, fetch_site=headers.get("sec-fetch-site"), scheme=scope["scheme"], host=hosts[0]
-        ):  # (2)
-            return PlainTextResponse("only pages of this server may change anything", status_code=403)
-        declared = headers.get("content-length", "0")
-        if not declared.isdecimal() or int(declared[:12]) > MOST_BYTES:  # (4)
-            return PlainTextResponse("too large", status_code=413, headers={"Connection": "close"})
-        return None
-
-
-def _cookie(header: str) -> str:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+        asked = Asked(
+            method=scope["method"],
+            scheme=scope["scheme"],
+            peer=None if client is None else client[0],
+            port=None if server is None else int(server[1] or 80),
+            hosts=headers.getlist("host"),
+            origin=headers.get("origin"),
+            fetch_site=headers.get("sec-fetch-site"),
+            length=headers.get("content-length", "0"),
+        )
+        refused = refusal(asked, most_bytes=MOST_BYTES)  # (1) (2) (4)
+        return None if refused is None else PlainTextResponse(refused[1], status_code=refused[0], headers={"Connection": "close"})
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -20,7 +20,6 @@ from typing import Final, Protocol, Self, TypeVar
 from hometone_client.federation.newest_release import renew_voice
 from hometone_client.lending.guests import lent_voice
 from hometone_client.lending.known_log import watched_log
-from hometone_client.pages.flash import Flash
 from hometone_client.speakers.choosing import own_voice
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_client.speakers.uses import Way
@@ -33,6 +32,7 @@ from hometone_client.withdrawal.reconciliation import apply_ended
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.command_line import Language
 from hometone_shared.errors import HometoneError, UsageError, VaultError
+from hometone_shared.pages.flash import Flash
 from hometone_shared.pages.sessions import OneTimeKeys, Sessions
 
 LOCKED_AFTER_S: Final = 900.0

@@ -18,7 +18,6 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from hometone_client.pages.flash import Flash
 from hometone_client.pages.house import House
 from hometone_client.pages.receipts import receipt_path
 from hometone_client.pages.visit import Here, Posted, Visit
@@ -30,6 +29,7 @@ from hometone_client.withdrawal.pages import day, purposes_words
 from hometone_client.withdrawal.stopping import PARTIAL, Preview, hand_over, stop, wish_of
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.errors import DamagedVaultError, HometoneError, UsageError, VaultError
+from hometone_shared.pages.flash import Flash
 from hometone_shared.records.purposes import Purpose
 
 router: Final = APIRouter()

@@ -21,7 +21,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hometone_client.pages.flash import Flash
 from hometone_client.pages.forms import TOKEN, Form, read_form
 from hometone_client.pages.guard import SESSION
 from hometone_client.pages.house import Browser, House
@@ -29,6 +28,7 @@ from hometone_client.speakers.room import SpeakerRoom
 from hometone_shared.command_line import Language
 from hometone_shared.error_words import in_language
 from hometone_shared.errors import HometoneError, UsageError
+from hometone_shared.pages.flash import Flash
 from hometone_shared.pages.rendering import Templates
 from hometone_shared.pages.sessions import Session
 from hometone_shared.pages.words import TAGS, Words, preferred_language

@@ -50,6 +50,7 @@ def register(app: typer.Typer) -> None:
         count: Annotated[int, typer.Option(help="How many codes; each lets one laptop in.", min=1, max=1000)] = 1,
         days: Annotated[int, typer.Option(help="How long they are valid.", min=1, max=LONGEST_DAYS)] = VALID_DAYS,
         picture: Annotated[bool, typer.Option(help="Show each code as a picture to scan, too.")] = True,
+        take_back: Annotated[bool, typer.Option("--take-back", help="Let nobody in by codes that are still open, and make none.")] = False,
     ) -> None:
         """Print one-time codes by which laptops join."""
         session: Session = context.obj
@@ -57,6 +58,12 @@ def register(app: typer.Typer) -> None:
         home = session.home.require()
         with LogStore.open(home) as log:
             invitations = Invitations(log)
+            if take_back:
+                taken = [waiting.name for waiting in invitations.waiting()]
+                for name in taken:
+                    invitations.take_back(name)
+                terminal.answer("invite", {"taken_back": len(taken)}, lines=[terminal.words("taken-back", count=len(taken))])
+                return
             codes = [invitations.issue(address=home.address, valid_days=days).to_text() for _ in range(count)]
         if picture and not terminal.as_json and sys.stdout.isatty():
             for code in codes:

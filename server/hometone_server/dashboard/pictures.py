@@ -115,7 +115,7 @@ class Step:
 
 
 _TALL: Final = 60.0
-_LEAST_WIDTH: Final = 46.0
+_LEAST_WIDTH: Final = 74.0
 
 
 def steps_of(attempt: Attempt) -> tuple[Step, ...]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from hometone_server.home import CoordinatorHome
 from hometone_server.rounds.campaign import only_campaign
-from hometone_server.rounds.journal import Campaign, CampaignState, Journal
+from hometone_server.rounds.journal import CampaignState, Journal
 from hometone_server.rounds.order import Order
 from hometone_server.rounds.outcomes import newest_weights
 from hometone_shared.errors import FederationError, HometoneError, UsageError
@@ -206,9 +206,3 @@ def is_at_work(home: CoordinatorHome) -> bool:
             return False
     except FederationError:
         return True
-
-
-def under_way(journal: Journal) -> Campaign | None:
-    """The newest campaign that is ordered or running."""
-    going = {CampaignState.ORDERED, CampaignState.RUNNING}
-    return next((each for each in reversed(journal.campaigns()) if each.state in going), None)

@@ -55,6 +55,14 @@ def test_a_sealed_key_needs_its_passphrase(tmp_path, answer, monkeypatch):
     assert (code, said["error"]["kind"]) == (5, "WrongSecretError")
 
 
+def test_open_invitations_are_taken_back(home, answer):
+    answer("invite", "--count", "2", "--home", str(home.root))
+    _, said = answer("invite", "--take-back", "--home", str(home.root))
+    assert said["taken_back"] == 2
+    _, said = answer("status", "--home", str(home.root))
+    assert said["open_invitations"] == 0
+
+
 def test_invite_prints_codes_that_lead_here(home, answer):
     code, said = answer("invite", "--count", "3", "--home", str(home.root))
     assert code == 0

@@ -50,7 +50,7 @@ def test_no_page_is_heavier_than_it_may_be(inside):
 
 def test_now_says_what_is_there_and_what_waits(inside, flower):
     page = inside.look("/")
-    assert "1 withdrawals wait for rounds to be repeated" in page
+    assert "Withdrawals that wait for rounds to be repeated: 1" in page
     assert re.search(r"connected now</dt><dd><strong>7</strong>", page)
     flower.is_running = False
 
@@ -61,7 +61,7 @@ def test_a_coordinator_that_does_not_run_is_said_first(populated, make_office, m
     browser = make_browser(office)
     browser.enter(office)
     page = browser.look("/")
-    assert page.index("hometone-coordinator serve") < page.index("withdrawals wait")
+    assert page.index("hometone-coordinator serve") < page.index("Withdrawals that wait")
     assert "not known" in page
 
 
