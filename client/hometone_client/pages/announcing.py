@@ -35,7 +35,7 @@ def announcements(house: House, *, create: bool = False) -> Announcements:
         UsageError: There is no vault yet, and none is to be made.
     """
     vault = house.vault(create=create)
-    return house.service(Announcements, lambda: Announcements(vault, home=house.home, models=house.models))
+    return house.kept(Announcements, lambda: Announcements(vault, home=house.home, models=house.models))
 
 
 @router.get(PATH)
@@ -166,7 +166,7 @@ def _reminder(form: Form, *, number: str | None) -> Reminder:
         kind=kind,
         repeat=repeat,
         weekdays=weekdays if repeat is Repeat.WEEKDAYS else frozenset(),
-        every_days=int(form.number("every_days", 2)) if repeat is Repeat.EVERY else 1,
+        every_days=_days(form.text("every_days")) if repeat is Repeat.EVERY else 1,
         until=_day(form.text("until")),
         on=form.flag("on"),
         audible_label=form.flag("label"),
@@ -181,6 +181,13 @@ def _moment(day: str, time: str) -> dt.datetime:
         return dt.datetime.combine(dt.date.fromisoformat(day), dt.time.fromisoformat(time).replace(second=0, microsecond=0, tzinfo=None))
     except ValueError as error:
         raise UsageError("day or time of the reminder is missing", hint="choose both") from error
+
+
+def _days(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UsageError("this is not a number", hint="write it in digits, such as 2 or 0.5") from error
 
 
 def _day(text: str) -> dt.date | None:

@@ -122,7 +122,6 @@ class House:
         self._vault: Vault | None = None
         self._loaded: LoadedVoices | None = None
         self._guests: dict[str, SpeakerRoom] = {}
-        self._services: dict[type[Closes], Closes] = {}
         self._kept: dict[type[Closes], Closes] = {}
         self._log = watched_log(home)
 
@@ -137,7 +136,7 @@ class House:
         self.browsers.close()
         with self._lock:
             kept, self._kept = list(self._kept.values()), {}
-        for each in kept:
+        for each in reversed(kept):
             each.close()  # without the lock: it may wait for a thread that still needs the vault
         with self._lock:
             for room in self._guests.values():
@@ -153,15 +152,6 @@ class House:
             if not isinstance(found, kind):
                 found = make()
                 self._kept[kind] = found
-            return found
-
-    def service(self, kind: type[KeptT], make: Callable[[], KeptT]) -> KeptT:
-        """Something that works for all sessions in the background, made when it is first asked for; it ends with the house."""
-        with self._lock:
-            found = self._services.get(kind)
-            if not isinstance(found, kind):
-                found = make()
-                self._services[kind] = found
             return found
 
     @property

@@ -4,16 +4,17 @@ A session belongs to the browser that began it. What it may see: questions and s
 show whose voice is heard, what kind of clip it is, or what anybody answered.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from hometone_client.listening.headphones import TONES, TRIALS
-from hometone_client.listening.sitting import Sitting
+from hometone_client.listening.sitting import Question, Sitting, Verdict
 from hometone_client.listening.sittings import Sittings
 from hometone_client.listening.trials import Rater
+from hometone_client.pages.forms import Form
 from hometone_client.pages.house import House
 from hometone_client.pages.visit import GoElsewhere, Here, Posted, Visit
 from hometone_shared.errors import HometoneError, UsageError
@@ -36,15 +37,27 @@ class Chairs:
 
 
 class Taking:
-    """Which session a browser is in."""
+    """Which session a browser is in, and which question it shows once more."""
 
     def __init__(self, token: str = "") -> None:
         """The token of a session; empty for none."""
         self.token = token
+        self.again: Question | None = None
 
     def close(self) -> None:
         """Forget it."""
-        self.token = ""
+        self.token, self.again = "", None
+
+
+class Judged:
+    """What became of the last session of a browser."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """The verdict, which names nobody."""
+        self.verdict = verdict
+
+    def close(self) -> None:
+        """It is in memory and goes with the browser's session."""
 
 
 def sittings(house: House) -> Sittings:
@@ -53,7 +66,7 @@ def sittings(house: House) -> Sittings:
     Raises:
         UsageError: Nobody has a voice here.
     """
-    return house.service(Chairs, lambda: Chairs(house)).sittings
+    return house.kept(Chairs, lambda: Chairs(house)).sittings
 
 
 def _sitting(visit: Visit) -> Sitting:
@@ -115,7 +128,7 @@ def hear_tones(visit: Here, form: Posted, number: int) -> Response:
     if form.flag("skip"):
         return visit.go(TEST)
     try:
-        sitting.headphones.answer(number - 1, int(form.number("softest", 0)) - 1)
+        sitting.headphones.answer(number - 1, _chosen(form, "softest") - 1)
     except HometoneError as error:
         return visit.again(f"{PATH}/headphones/{number}", error=error)
     return visit.go(f"{PATH}/headphones/{number + 1}")
@@ -131,7 +144,26 @@ def question(visit: Here) -> Response:
     return _asked(visit, asked)
 
 
-def _asked(visit: Visit, asked: Any) -> Response:
+def _nothing_left(visit: Visit) -> Response:
+    """Every voice of the session was taken back: it ends here."""
+    sittings(visit.house).leave(visit.browser.kept(Taking, Taking).token)
+    visit.browser.drop(Taking)
+    return visit.go(PATH, notice="listening-taken-back")
+
+
+def _chosen(form: Form, name: str) -> int:
+    """Which answer was chosen.
+
+    Raises:
+        UsageError: None was.
+    """
+    try:
+        return int(form.text(name))
+    except ValueError as error:
+        raise UsageError("choose one of the answers", hint="press its button or its key") from error
+
+
+def _asked(visit: Visit, asked: Question) -> Response:
     scale = asked.scale
     values = range(scale.highest, scale.lowest - 1, -1)
     answers = [(value, visit.words(f"listening-{scale.value}-{value}"), str(value - scale.lowest + 1)) for value in values]
@@ -143,7 +175,7 @@ def answer(visit: Here, form: Posted) -> Response:
     """Take an answer."""
     sitting = _sitting(visit)
     try:
-        sitting.answer(form.text("question"), int(form.number("value", 99)))
+        sitting.answer(form.text("question"), _chosen(form, "value"))
     except HometoneError as error:
         return visit.again(TEST, error=error)
     return visit.go(TEST)
@@ -153,7 +185,15 @@ def answer(visit: Here, form: Posted) -> Response:
 def back(visit: Here, form: Posted) -> Response:
     """Show the question before, to answer it again."""
     _ = form
-    asked = _sitting(visit).back()
+    asked = visit.browser.kept(Taking, Taking).again = _sitting(visit).back()
+    return visit.go(TEST if asked is None else f"{TEST}/back")
+
+
+@router.get(f"{TEST}/back")
+def once_more(visit: Here) -> Response:
+    """The question that is answered again."""
+    _ = _sitting(visit)
+    asked = visit.browser.kept(Taking, Taking).again
     return visit.go(TEST) if asked is None else _asked(visit, asked)
 
 
@@ -173,6 +213,8 @@ def done(visit: Here) -> Response:
     sitting = _sitting(visit)
     if sitting.question() is not None:
         return visit.go(TEST)
+    if sitting.progress == (0, 0):
+        return _nothing_left(visit)
     return visit.page("listening/ready.html")
 
 
@@ -181,12 +223,25 @@ def finish(visit: Here, form: Posted) -> Response:
     """Hand the answers in."""
     _ = form
     sitting = _sitting(visit)
+    if sitting.question() is not None:
+        return visit.go(TEST)
     try:
         verdict = sitting.finish()
     except HometoneError as error:
         return visit.again(f"{PATH}/done", error=error)
     visit.browser.drop(Taking)
-    return visit.page("listening/done.html", verdict=verdict)
+    visit.browser.drop(Judged)
+    visit.browser.kept(Judged, lambda: Judged(verdict))
+    return visit.go(f"{PATH}/thanks")
+
+
+@router.get(f"{PATH}/thanks")
+def thanks(visit: Here) -> Response:
+    """Whether it counted, and why not."""
+    judged = visit.browser.kept(Judged, lambda: Judged(Verdict(accepted=False, reasons=())))
+    if not judged.verdict.accepted and not judged.verdict.reasons:
+        return visit.go(PATH)
+    return visit.page("listening/done.html", verdict=judged.verdict)
 
 
 @router.post(f"{PATH}/leave")

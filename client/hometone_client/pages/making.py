@@ -4,7 +4,7 @@ What it may see: her unlocked things; how far a worker is. What it must never do
 """
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -68,7 +68,7 @@ def _sentences(visit: Visit) -> tuple[tuple[Language, int, str], ...]:
     )
 
 
-def _words_of(visit: Visit, working: Working) -> dict[str, object]:
+def _words_of(visit: Visit, working: Working) -> dict[str, Any]:
     stage = working.stage if working.stage in _STAGES else "waiting"
     left = ""
     if working.remaining_s is not None:

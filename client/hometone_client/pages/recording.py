@@ -114,7 +114,7 @@ def free(visit: Own) -> Response:
     return _shown(visit, FREE, campaign=None, number=0, sentence="", read=frozenset(), aloud="")
 
 
-def _shown(visit: Visit, place: str, **values: object) -> Response:
+def _shown(visit: Visit, place: str, **values: Any) -> Response:
     status = recording(visit).status
     if status.state in _BUSY and status.place != place:
         return visit.go(page_of(status.place))

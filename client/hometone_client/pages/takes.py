@@ -3,7 +3,7 @@
 What it may see: her unlocked things, bytes of files. What it must never do: remove anything at the first touch.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -104,7 +104,7 @@ def _languages() -> tuple[str, ...]:
     return tuple(sorted({each.language for each in campaigns().values()}, key=lambda code: (code not in {"zh", "en"}, code)))
 
 
-def _progress(visit: Visit) -> dict[str, object]:
+def _progress(visit: Visit) -> dict[str, Any]:
     now = importing(visit).progress
     rows = [
         {
