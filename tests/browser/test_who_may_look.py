@@ -1,4 +1,4 @@
-"""Who may look at a laptop's pages, tried from outside: other users of the machine, pages of other sites, stolen addresses (docs/pages.md, 2).
+"""Who may look at a laptop's pages (docs/pages.md, section 2), tried from outside: other users, pages of other sites, stolen addresses.
 
 `hometone open` runs as a program; Chromium is the browser of somebody who has come in and meets a page that means ill.
 """
@@ -21,7 +21,7 @@ from playwright.sync_api import Page
 from tests.browser import chromium
 from tests.browser.chromium import visible_text
 from tests.opened_laptop import Opened, add_person, opened_laptop
-from tests.village import end
+from tests.village import end, until
 
 SECRET_PATHS = ("/", "/announcements", "/presenter", "/listening", "/new", "/me", "/stop", "/borrowed", "/presenter/sound", "/nowhere")
 NAME = "Aurelia Novak"
@@ -64,7 +64,7 @@ def cookie_of(opened: Opened) -> str:
 def test_another_user_of_this_machine_gets_nothing(opened) -> None:
     """The other one is nobody: may connect to the port, and neither read the token nor come in."""
     program = f"""
-import http.client, os, sys
+import encodings.idna, http.client, os, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 for path in {SECRET_PATHS!r} + ("/enter?key=guessed", "/v1/voices"):
     connection = http.client.HTTPConnection("127.0.0.1", {opened.port}, timeout=30)
@@ -84,7 +84,8 @@ for place in {[str(opened.token_file), str(opened.home)]!r}:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=120, check=True)
     lines = ran.stdout.splitlines()
     assert lines[: len(SECRET_PATHS)] == [f"{path} 303 /enter False" for path in SECRET_PATHS]
-    assert lines[len(SECRET_PATHS) :] == ["/enter?key=guessed 403 None False", "/v1/voices 401 None False", "link 401", "refused", "refused"]
+    rest = ["/enter?key=guessed 403 None False", "/v1/voices 401 None False", "link 401", "refused", "refused"]
+    assert lines[len(SECRET_PATHS) :] == rest
 
 
 def test_where_the_token_lies_only_its_user_can_read(opened) -> None:
@@ -163,8 +164,8 @@ EVIL = """<!DOCTYPE html><html lang="en"><title>evil</title><body>
 
 
 @contextmanager
-def evil_page(opened: Opened, token: str) -> Iterator[str]:
-    """Another site on this machine; its address."""
+def evil_page(opened: Opened, token: str, *, host: str) -> Iterator[str]:
+    """Another origin on this machine; its address. Under the name `127.0.0.1` browsers take it for the same site, and send the cookie."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -181,7 +182,7 @@ def evil_page(opened: Opened, token: str) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://{host}:{server.server_port}/"
         server.shutdown()
         thread.join()
 
@@ -198,38 +199,46 @@ def victim(opened, browser) -> Iterator[Page]:
 
 _READ = """async origin => {
     const found = [];
-    for (const how of [{}, {credentials: "include"}, {method: "POST", credentials: "include", body: "x=1"}, {mode: "no-cors", credentials: "include"}])
+    const credentials = "include";
+    for (const how of [{}, {credentials}, {method: "POST", credentials, body: "x=1"}, {mode: "no-cors", credentials}])
         for (const path of ["/", "/announcements", "/presenter/speech", "/v1/voices", "/health"]) {
-            try { const answer = await fetch(origin + path, how); found.push(`${path} ${answer.type} ${(await answer.text()).length}`); }
-            catch (error) { /* refused */ }
+            try {
+                const answer = await fetch(origin + path, how);
+                const text = await answer.text();
+                if (answer.type !== "opaque" || text) found.push(`${path} ${answer.type} ${text.length}`);
+            } catch { /* refused */ }
         }
     return found;
 }"""
 
 
-def test_a_page_of_another_site_gets_nothing(opened, victim) -> None:
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_page_of_another_site_gets_nothing(opened, victim, host) -> None:
     token = victim.locator("input[name=_token]").first.get_attribute("value")
     victim.goto(opened.origin + "/presenter")
     victim.locator("#text").fill("hello")
-    with evil_page(opened, token) as address:
+    with evil_page(opened, token, host=host) as address:
         page = victim.context.new_page()
         page.goto(address)
         assert page.evaluate(_READ, opened.origin) == []
         inside = [frame for frame in page.frames if frame != page.main_frame]
         assert all(NAME not in frame.content() for frame in inside)
         assert page.evaluate("document.querySelector('#frame').contentDocument") is None
-        page.wait_for_function("document.querySelector('#sound').error !== null")
+        until(lambda: page.evaluate("document.querySelector('#sound').error !== null"), "the refusal of the sound")
         assert page.evaluate("document.querySelector('#picture').naturalWidth") == 0
         with page.expect_response(opened.origin + "/lock") as refused:
             page.evaluate("document.querySelector('#form').submit()")
         assert refused.value.status == 403
-        assert page.evaluate("origin => window.open(origin + '/')?.document ?? null", opened.origin) is None
+        with page.expect_popup() as popup:
+            page.evaluate("origin => { window.other = open(origin + '/'); }", opened.origin)
+        popup.value.wait_for_url(opened.origin + "/**")
+        assert page.evaluate("(() => { try { return other.document && other.document.title; } catch { return null; } })()") is None
     assert victim.goto(opened.origin + "/").status == 200
     assert NAME in visible_text(victim)
 
 
 def test_who_follows_a_link_of_another_site_comes_without_the_cookie(opened, victim) -> None:
-    with evil_page(opened, "") as address:
+    with evil_page(opened, "", host="localhost") as address:
         page = victim.context.new_page()
         page.goto(address)
         page.evaluate("origin => { location.href = origin + '/announcements'; }", opened.origin)

@@ -6,7 +6,7 @@ session's memory until she keeps it, and is gone when she is locked.
 What it may see: her unlocked things, a take. What it must never do: keep one by itself, or one that the gate refused.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response

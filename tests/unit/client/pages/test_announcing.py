@@ -76,6 +76,8 @@ def test_the_week_shows_when_it_is_said(visitor: Visitor) -> None:
         ("repeat", "hourly", "form"),
         ("weekdays", "x", "form"),
         ("every_days", "many", "number"),
+        ("every_days", "nan", "number"),
+        ("every_days", "9" * 5000, "number"),
         ("gain_db", "nan", ""),
     ],
 )
