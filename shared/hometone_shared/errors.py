@@ -20,7 +20,7 @@ Each error has a `message` and a `hint`, in words a volunteer in a community cen
 of somebody's home, or the text of a recording. Only the command line and the web layer turn errors into exit codes and pages.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class HometoneError(Exception):
@@ -38,6 +38,11 @@ class HometoneError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def alone(self) -> Self:
+        """Itself, without what it was raised through: frames hold what somebody typed, said or recorded. For whoever keeps it."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class UsageError(HometoneError):

@@ -3,7 +3,6 @@
 The five sentences are read by a stock voice, because no recording of the campaign exists; what comes from a telephone is a real person.
 """
 
-import json
 import re
 import wave
 from collections.abc import Callable, Iterator
@@ -14,8 +13,9 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.accessibility import assert_accessible
 from tests.browser.page_weight import assert_light, weighed
+from tests.opened_laptop import Opened, opened_laptop
 from tests.sound_devices import SoundDevices
-from tests.village import Laptop, until
+from tests.village import PIN
 
 from hometone_client.models import model_folder
 from hometone_client.speaking import Sessions, Synthesizer
@@ -50,19 +50,11 @@ def sentences(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def link(laptop: Laptop, sound_devices: SoundDevices) -> Iterator[str]:
-    """`hometone open` on a laptop that has joined nobody; the link that opens a session."""
-    laptop.village.surroundings.update(sound_devices.environment)
-    log = laptop.village.folder / "open.log"
-    process = laptop.village.spawn("hometone_client.cli", laptop.home, "open", "--port", "0", "--no-browser", log=log)
-
-    def shown() -> str:
-        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
-        return str(json.loads(lines[0])["link"]) if lines else ""
-
-    yield until(shown, "opening the pages")
-    process.terminate()
-    process.wait(30)
+def opened(tmp_path: Path, sound_devices: SoundDevices) -> Iterator[Opened]:
+    """A laptop on which nobody has a voice, with the pages served."""
+    with opened_laptop(tmp_path, sound_devices.environment) as opened:
+        opened.open()
+        yield opened
 
 
 def agree(page: Page) -> None:
@@ -72,24 +64,24 @@ def agree(page: Page) -> None:
     page.wait_for_url("**/new/name")
 
 
+@pytest.mark.slow
+@pytest.mark.models
 def test_from_consent_to_her_own_voice(
-    link: str, laptop: Laptop, open_page: OpenPage, sound_devices: SoundDevices, sentences: list[Path]
+    opened: Opened, open_page: OpenPage, sound_devices: SoundDevices, sentences: list[Path], tmp_path: Path
 ) -> None:
-    origin = re.match(r"http://[^/]+", link)
-    assert origin is not None
-    page = open_page(origin[0])
-    page.goto(link)
+    page = open_page(opened.origin)
+    page.goto(opened.link())
     with weighed(page) as weight:
-        page.goto(f"{origin[0]}/new")
+        page.goto(f"{opened.origin}/new")
     assert_light(weight)
     assert_accessible(page)
     agree(page)
-    assert not (laptop.home / "vault").exists()
+    assert not (opened.home / "vault").exists()
     assert_accessible(page)
     page.get_by_label("What shall we call you?").fill("Ada")
-    page.get_by_label("PIN", exact=True).fill("2468")
-    page.get_by_label("The same PIN once more").fill("2468")
-    page.get_by_role("button", name="Make my place").click()
+    page.get_by_label("PIN", exact=True).fill(PIN)
+    page.get_by_label("The same PIN once more").fill(PIN)
+    page.get_by_role("button", name="Keep name and PIN").click()
     page.wait_for_url("**/new/about")
     assert_accessible(page)
     page.get_by_role("link", name="Go on without").click()
@@ -97,7 +89,7 @@ def test_from_consent_to_her_own_voice(
     assert_accessible(page)
 
     # (1) Five sentences, by the keys alone.
-    page.goto(f"{origin[0]}/me/recording/read/en-everyday/1")
+    page.goto(f"{opened.origin}/me/recording/read/en-everyday/1")
     assert_accessible(page)
     for number, path in enumerate(sentences, start=1):
         expect(page.locator("h1")).to_have_text(f"Sentence {number} of 5")
@@ -113,8 +105,8 @@ def test_from_consent_to_her_own_voice(
         expect(page.get_by_role("status").first).to_contain_text("All five" if number == len(sentences) else "Kept")
 
     # (2) Recordings of a telephone, one of them damaged.
-    page.goto(f"{origin[0]}/me/recording/import")
-    damaged = laptop.village.folder / "damaged.m4a"
+    page.goto(f"{opened.origin}/me/recording/import")
+    damaged = tmp_path / "damaged.m4a"
     damaged.write_bytes(b"no sound" * 100)
     good = sorted(SAMPLE.rglob("*.flac"))[:3]
     page.set_input_files("#files", [str(damaged), *map(str, good)])
@@ -123,7 +115,7 @@ def test_from_consent_to_her_own_voice(
     assert_accessible(page)
 
     # (3) The voice is made while she is locked, and it speaks.
-    page.goto(f"{origin[0]}/me/making")
+    page.goto(f"{opened.origin}/me/making")
     page.check("[value=quick]")
     assert_accessible(page)
     page.get_by_role("button", name="Begin").click()
@@ -131,9 +123,9 @@ def test_from_consent_to_her_own_voice(
     assert_accessible(page)
     page.get_by_role("button", name="Lock, and let it go on").click()
     page.get_by_role("link", name=re.compile("Ada")).click()
-    page.get_by_label("PIN or phrase").fill("2468")
+    page.get_by_label("PIN or phrase").fill(PIN)
     page.get_by_role("button", name="Open", exact=True).click()
-    page.goto(f"{origin[0]}/me/making")
+    page.goto(f"{opened.origin}/me/making")
     expect(page.locator("h1")).to_have_text("This is your voice", timeout=MADE_MS)
     assert_accessible(page)
     with page.expect_response("**/me/making/hear/en/1") as heard:
@@ -142,31 +134,26 @@ def test_from_consent_to_her_own_voice(
     assert heard.value.headers["content-type"] == "audio/wav"
 
 
-test_from_consent_to_her_own_voice = pytest.mark.slow(pytest.mark.models(test_from_consent_to_her_own_voice))
-
-
 @pytest.mark.parametrize("screen", ["phone", "desktop"])
-def test_in_chinese_on_both_screens(link: str, open_page: OpenPage, screen: str) -> None:
-    origin = re.match(r"http://[^/]+", link)
-    assert origin is not None
-    page = open_page(origin[0], screen=screen, language="zh")
-    page.goto(link)
-    page.goto(f"{origin[0]}/new")
+def test_in_chinese_on_both_screens(opened: Opened, open_page: OpenPage, screen: str) -> None:
+    page = open_page(opened.origin, screen=screen, language="zh")
+    page.goto(opened.link())
+    page.goto(f"{opened.origin}/new")
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
     assert_accessible(page)
     page.check("[name='own-voice']")
     page.check("[name=read][value=aloud]")
     page.get_by_role("button", name="我同意以上所选内容").click()
     page.get_by_label("我们怎么称呼您？").fill("梅")
-    page.locator("#pin").fill("2468")
+    page.locator("#pin").fill(PIN)
     page.locator("#pin_again").fill("8642")
-    page.get_by_role("button", name="建立我的位置").click()
+    page.get_by_role("button", name="保存名字和 PIN 码").click()
     expect(page.get_by_role("alert")).to_contain_text("两次输入的 PIN 码不一样")
     expect(page.get_by_label("我们怎么称呼您？")).to_have_value("梅")
     expect(page.locator("#pin")).to_have_value("")
-    page.locator("#pin").fill("2468")
-    page.locator("#pin_again").fill("2468")
-    page.get_by_role("button", name="建立我的位置").click()
+    page.locator("#pin").fill(PIN)
+    page.locator("#pin_again").fill(PIN)
+    page.get_by_role("button", name="保存名字和 PIN 码").click()
     page.wait_for_url("**/new/about")
     assert_accessible(page)
     for path in (
@@ -178,5 +165,5 @@ def test_in_chinese_on_both_screens(link: str, open_page: OpenPage, screen: str)
         "/me/making",
         "/me/pin",
     ):
-        page.goto(f"{origin[0]}{path}")
+        page.goto(f"{opened.origin}{path}")
         assert_accessible(page)

@@ -27,6 +27,8 @@ MOST: Final = 200
 HISTORY: Final = dt.timedelta(days=30)
 GRACE: Final = dt.timedelta(minutes=5)
 """So late may an announcement be; later, it would be wrong."""
+_MEANWHILE: Final = dt.timedelta(minutes=1)
+"""A reminder that was kept so little after the clock was read was kept meanwhile; the clock has not gone back."""
 
 _REMINDER: Final = "reminder"
 _ANNOUNCED: Final = "announced"
@@ -285,8 +287,9 @@ def unsettled(
         if not reminder.on:
             continue
         counts = from_when[reminder.reminder_id]
-        # One that was entered while the clock was ahead counts from now on, not from a time that may never come.
-        start = max(since, now - HISTORY, counts if counts <= now else since)
+        # One that was entered while the clock was ahead counts from now on, not from a time that may never come; one that was entered
+        # while somebody was looking at the clock has missed nothing.
+        start = max(since, now - HISTORY, counts if counts <= now + _MEANWHILE else since)
         found += [
             (due, reminder)
             for due in occurrences(reminder, after=start, until=now - late, zone=zone)

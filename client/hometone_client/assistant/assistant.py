@@ -2,7 +2,7 @@
 
 1. It binds to loopback and nowhere else (requirement 57).
 2. At most sixteen programs are connected at once; a further one is turned away.
-3. A program must belong to the same user (`peers`); others are turned away without a word.
+3. A program must belong to the same user (`web.peers`); others are turned away without a word.
 4. Each connection is served on its own (`wyoming_events`): whatever it sends, the others go on.
 5. It runs in the event loop of the local API, because both share one desk: whoever asks, one sentence is computed at a time.
 
@@ -18,10 +18,10 @@ from typing import Final
 
 import anyio.to_thread
 
-from hometone_client.assistant.peers import Address, is_same_user
 from hometone_client.assistant.wyoming_events import Conversation
 from hometone_client.voices.parameters import VoiceParameters
 from hometone_client.voices.registry import VoiceRegistry
+from hometone_client.web.peers import Address, is_same_user
 from hometone_client.web.server import bound
 from hometone_client.web.state import Desk, Limits, Speaks
 from hometone_shared.errors import ResourceError

@@ -123,9 +123,9 @@ class Importing:
             return Imported(name=name, seconds=seconds, findings=findings)
         except (ConsentError, StorageError, VaultError) as error:
             self._closed.set()  # no other file would do better
-            return Imported(name=name, seconds=seconds, findings=findings, error=error)
+            return Imported(name=name, seconds=seconds, findings=findings, error=error.alone())
         except HometoneError as error:
-            return Imported(name=name, seconds=seconds, findings=findings, error=error)
+            return Imported(name=name, seconds=seconds, findings=findings, error=error.alone())
         except Exception as error:
             _LOG.error("an imported recording failed: %s", type(error).__name__)  # never its name
             failure = AudioError("this file is not a sound recording that can be read", hint="export it again, for instance as WAV")

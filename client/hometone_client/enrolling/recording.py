@@ -202,4 +202,4 @@ class Recording:
 
     def _failed(self, now: _Running, error: HometoneError) -> None:
         with self._lock:
-            now.error, now.state = error, State.FAILED
+            now.error, now.state = error.alone(), State.FAILED

@@ -207,6 +207,7 @@ def _choices(visit: Visit) -> dict[str, Any]:
         if voice.kind == "lent" or voice.ref in stock
     ]
     return {
+        "gone": GONE,
         "kinds": [(kind.value, words(f"announcing-kind-{kind.value}")) for kind in Kind],
         "repeats": [(repeat.value, words(f"announcing-repeat-{repeat.value}")) for repeat in Repeat],
         "voices": voices,
@@ -219,8 +220,8 @@ def _values(reminder: Reminder | None) -> dict[str, Any]:
         soon = dt.datetime.now().astimezone() + dt.timedelta(hours=1)
         return {
             "title": "", "text": "", "voice": STOCK_SHOWN[0], "date": soon.date().isoformat(), "time": f"{soon.hour:02d}:00",
-            "kind": Kind.OTHER.value, "repeat": Repeat.DAILY.value, "weekdays": [], "every_days": 2, "until": "", "on": True, "label": True,
-            "twice": False, "gain_db": 0,
+            "kind": Kind.MEDICINE.value, "repeat": Repeat.DAILY.value, "weekdays": [], "every_days": 2, "until": "", "on": True,
+            "label": True, "twice": False, "gain_db": 0,
         }  # fmt: skip
     return {
         "title": reminder.title,

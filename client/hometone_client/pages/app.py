@@ -4,6 +4,7 @@ Each subject has a module with a router, templates in a folder of its name, and 
 """
 
 import logging
+from collections.abc import Callable
 from types import ModuleType
 from typing import Final
 
@@ -36,7 +37,7 @@ from hometone_client.pages import (
     uses,
     welcome,
 )
-from hometone_client.pages.guard import PageGuard
+from hometone_client.pages.guard import Address, PageGuard, nobody
 from hometone_client.pages.house import House
 from hometone_client.pages.visit import GoElsewhere, here
 from hometone_shared.errors import ConsentError, HometoneError, ResourceError, StorageError, UsageError, WrongSecretError
@@ -98,11 +99,12 @@ _STATUS: Final[tuple[tuple[type[HometoneError], int], ...]] = (
 )
 
 
-def create_pages(house: House) -> FastAPI:
+def create_pages(house: House, *, is_stranger: Callable[[Address, Address], bool] = nobody) -> FastAPI:
     """Build the pages.
 
     Args:
         house: What they work with; it stays the caller's to close.
+        is_stranger: Whether another user's program asks, by the addresses of both ends of its connection.
     """
     app = FastAPI(title="Hometone pages", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     assets = Assets(SHARED, PACKAGE)
@@ -110,14 +112,13 @@ def create_pages(house: House) -> FastAPI:
     app.state.assets = assets
     app.state.templates = Templates(PACKAGE, assets=assets)
     app.state.words = Words.load(PACKAGE, *WORDS)
-    app.add_middleware(PageGuard, house=house)
+    app.add_middleware(PageGuard, house=house, unforeseen=_unforeseen, is_stranger=is_stranger)
     for subject in SUBJECTS:
         app.include_router(subject.router)
     app.add_exception_handler(GoElsewhere, _elsewhere)
     app.add_exception_handler(HometoneError, _problem)
     app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(RequestValidationError, _not_here)
-    app.add_exception_handler(Exception, _unforeseen)
     return app
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hometone_client.pages.guard import COOKIE
+from hometone_client.pages.guard import COOKIE, STRANGER
 from hometone_client.pages.visit import Here, Posted
 from hometone_shared.pages.flash import Flash
 from hometone_shared.pages.gate import local_path
@@ -20,7 +20,7 @@ router: Final = APIRouter()
 def enter(request: Request, key: str = "") -> Response:
     """With a key that is good: a session. Without: how to come in."""
     house = request.app.state.house
-    if key and house.keys.use(key):
+    if key and not request.scope.get(STRANGER) and house.keys.use(key):
         name, _ = house.browsers.begin()
         answer: Response = RedirectResponse("/", status_code=303)
         answer.set_cookie(COOKIE, name, max_age=int(SESSION_GOOD_FOR_S), path="/", httponly=True, samesite="strict")

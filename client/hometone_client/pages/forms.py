@@ -6,7 +6,8 @@ bounds it.
 What it may see: what somebody typed or chose. What it must never do: give a secret back to a page.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,8 @@ MOST_BYTES: Final = 256 << 20
 _LONGEST_FIELD: Final = 1 << 20
 _MOST_FIELDS: Final = 200
 _MOST_FILES: Final = 100
+_LONGEST_PLAIN: Final = 2 << 20
+"""Bytes of a form without files; a letter may take nine."""
 
 
 class _InMemory(MultiPartParser):
@@ -78,9 +81,12 @@ class Form:
         """
         text = self.text(name).strip()
         try:
-            return float(text) if text else default
-        except ValueError as error:
-            raise UsageError("this is not a number", hint="write it in digits, such as 2 or 0.5") from error
+            found = float(text) if text else default
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found):
+            raise UsageError("this is not a number", hint="write it in digits, such as 2 or 0.5")
+        return found
 
     def files(self, name: str) -> tuple[Upload, ...]:
         """The files of a field."""
@@ -97,6 +103,15 @@ class Form:
         return {name: value for name, value in {**plain, **kept}.items() if name not in SECRETS and not name.startswith("kept.")}
 
 
+async def _short(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    taken = 0
+    async for piece in stream:
+        taken += len(piece)
+        if taken > _LONGEST_PLAIN:
+            raise ValueError("too long for a form without files")
+        yield piece
+
+
 async def read_form(request: Request) -> Form:
     """The form of a request.
 
@@ -110,7 +125,7 @@ async def read_form(request: Request) -> Form:
                 request.headers, request.stream(), max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD
             )
         elif kind == "application/x-www-form-urlencoded":
-            parser = FormParser(request.headers, request.stream())
+            parser = FormParser(request.headers, _short(request.stream()))
         else:
             raise UsageError("this is not a form of this page", hint="go back and try again")
         data: FormData = await parser.parse()

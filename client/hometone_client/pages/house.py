@@ -31,11 +31,13 @@ from hometone_client.withdrawal.opening import opened_vault
 from hometone_client.withdrawal.reconciliation import apply_ended
 from hometone_keys import SpeakerEntry, Vault
 from hometone_shared.command_line import Language
-from hometone_shared.errors import HometoneError, UsageError, VaultError
+from hometone_shared.errors import UsageError, VaultError
 from hometone_shared.pages.flash import Flash
 from hometone_shared.pages.sessions import OneTimeKeys, Sessions
 
 LOCKED_AFTER_S: Final = 900.0
+LOOK_S: Final = 30.0
+"""How often is looked whose time is over, where nobody asks for a page."""
 STOCK_SHOWN: Final = tuple(
     f"stock:{name}" for name in ("zf_xiaoxiao", "zm_yunxi", "af_heart", "am_michael", "bf_emma", "ef_dora", "ff_siwis", "if_sara")
 )
@@ -88,10 +90,19 @@ class Browser:
             found.close()
 
     def lock(self) -> None:
-        """Lock whoever is unlocked, and end what pages keep for her."""
+        """Lock whoever is unlocked, and end what pages keep for her, what she typed last among it."""
+        self.admit(None, seen=0.0)
+
+    def admit(self, new: SpeakerRoom | None, *, seen: float) -> None:
+        """Lock whoever is unlocked, and let somebody else in, in one step: of two who come at once, one is locked again.
+
+        Args:
+            new: Who is unlocked from now on; None for nobody.
+            seen: When she asked for it.
+        """
         with self._lock:
             kept, self._kept = list(self._kept.values()), {}
-            room, self.room = self.room, None
+            room, self.room, self.seen, self.flash = self.room, new, seen, None
         for each in kept:
             each.close()
         if room is not None:
@@ -115,7 +126,7 @@ class House:
         self.limits = limits or Limits()
         self.desk = Desk(places=self.limits.places, patience_s=self.limits.patience_s)
         self.keys = OneTimeKeys(clock=clock)
-        self.browsers: Sessions[Browser] = Sessions(begin=Browser, end=Browser.lock, clock=clock)
+        self.browsers: Sessions[Browser] = Sessions(begin=Browser, end=self._leave, clock=clock)
         self._clock = clock
         self._lock = threading.RLock()
         self._open = ExitStack()
@@ -124,15 +135,23 @@ class House:
         self._guests: dict[str, SpeakerRoom] = {}
         self._kept: dict[type[Closes], Closes] = {}
         self._log = watched_log(home)
+        self._closing = threading.Event()
+        self._watch = threading.Thread(target=self._lock_in_time, name="locking", daemon=True)
 
     def __enter__(self) -> Self:
+        self._watch.start()
         return self
+
+    def _lock_in_time(self) -> None:
+        while not self._closing.wait(LOOK_S):
+            self.lock_idle()
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Lock everybody, end what pages keep, and close the vault."""
+        self._closing.set()
         self.browsers.close()
         with self._lock:
             kept, self._kept = list(self._kept.values()), {}
@@ -211,8 +230,17 @@ class House:
 
     def admit(self, browser: Browser, room: SpeakerRoom) -> None:
         """Let a session have somebody who is unlocked already: she has just enrolled."""
+        was_unlocked = browser.room is not None
+        browser.admit(room, seen=self._clock())
+        if was_unlocked:
+            self.forget_loaded()
+
+    def _leave(self, browser: Browser) -> None:
+        """A session is over: nobody is unlocked in it, and nothing of her voice stays loaded."""
+        was_unlocked = browser.room is not None
         browser.lock()
-        browser.room, browser.seen = room, self._clock()
+        if was_unlocked:
+            self.forget_loaded()
 
     def unlocked(self, browser: Browser) -> SpeakerRoom | None:
         """Who is unlocked in a session, if she is still there and her time is not over (2)."""
@@ -316,7 +344,7 @@ class House:
         for session in self.browsers.each():
             try:
                 self.present(session.state)
-            except HometoneError:
+            except Exception:  # whatever it is, she is locked
                 session.state.lock()
 
     @staticmethod

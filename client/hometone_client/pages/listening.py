@@ -43,10 +43,18 @@ class Taking:
         """The token of a session; empty for none."""
         self.token = token
         self.again: Question | None = None
+        self._sittings: Sittings | None = None
+
+    def begin(self, sitting: Sitting, found: Sittings) -> None:
+        """Sit down; a session that was not ended makes room."""
+        self.close()
+        self.token, self._sittings = sitting.token, found
 
     def close(self) -> None:
-        """Forget it."""
-        self.token, self.again = "", None
+        """Forget it: nobody else can go on with it, so that it need not take up a place."""
+        if self._sittings is not None:
+            self._sittings.leave(self.token)
+        self.token, self.again, self._sittings = "", None, None
 
 
 class Judged:
@@ -98,10 +106,11 @@ def begin(visit: Here, form: Posted) -> Response:
         if not native:
             raise UsageError("say which languages you grew up with", hint="choose at least one")
         panel = form.text("panel") or None
-        sitting = sittings(visit.house).begin(Rater(native=native, knows=form.flag("knows"), language=visit.language), panel=panel)
+        found = sittings(visit.house)
+        sitting = found.begin(Rater(native=native, knows=form.flag("knows"), language=visit.language), panel=panel)
     except HometoneError as error:
         return visit.again(PATH, error=error, form=form)
-    visit.browser.kept(Taking, Taking).token = sitting.token
+    visit.browser.kept(Taking, Taking).begin(sitting, found)
     return visit.go(f"{PATH}/headphones/1")
 
 

@@ -16,6 +16,7 @@ from hometone_client.pages.speech import Wish, sound_file, whole
 from hometone_client.pages.visit import Here, Posted, Visit
 from hometone_client.speakers.uses import Way
 from hometone_client.speaking.synthesizer import SpokenSentence
+from hometone_client.voices import Voice
 from hometone_client.web.answers import TimedAnswer
 from hometone_client.web.timed import timed
 from hometone_shared.errors import HometoneError
@@ -27,9 +28,10 @@ PATH: Final = "/presenter"
 class Presented:
     """What was said last in a session, for browsers without script."""
 
-    def __init__(self, sound: bytes) -> None:
-        """Keep it in memory."""
+    def __init__(self, sound: bytes, *, voice: str = "") -> None:
+        """Keep it in memory, and by which voice it was said."""
         self.sound = sound
+        self.voice = voice
 
     def close(self) -> None:
         """Drop it."""
@@ -53,14 +55,19 @@ async def present(visit: Here, form: Posted) -> Response:
         return visit.again(PATH, error=error, form=form)
     sound, _ = await run_in_threadpool(sound_file, spoken)
     visit.browser.drop(Presented)
-    visit.browser.kept(Presented, lambda: Presented(sound))
+    visit.browser.kept(Presented, lambda: Presented(sound, voice=form.text("voice")))
     return visit.go(PATH, form=form)
 
 
 @router.get(f"{PATH}/sound")
 def sound(visit: Here) -> Response:
-    """What was said last."""
+    """What was said last, unless its voice was taken back since."""
     said = visit.browser.kept(Presented, lambda: Presented(b""))
+    if said.sound:
+        try:
+            visit.house.chosen(visit.browser, said.voice, way=Way.PRESENTER)
+        except HometoneError:
+            said.close()
     return visit.sound(said.sound) if said.sound else Response(status_code=404)
 
 
@@ -86,8 +93,15 @@ async def speech(visit: Here, form: Posted) -> Response:
 
 
 async def _spoken(visit: Visit, form: Posted) -> list[SpokenSentence]:
-    voice = visit.house.chosen(visit.browser, form.text("voice"), way=Way.PRESENTER)
-    return await whole(visit.house, voice, Wish(text=form.text("text"), audible_label=form.flag("label")))
+    """Speak all of it, in a voice that may still speak when it is done: she may have been locked, or a copy taken back, meanwhile."""
+
+    def chosen() -> Voice:
+        return visit.house.chosen(visit.browser, form.text("voice"), way=Way.PRESENTER)
+
+    voice = await run_in_threadpool(chosen)
+    spoken = await whole(visit.house, voice, Wish(text=form.text("text"), audible_label=form.flag("label")))
+    await run_in_threadpool(chosen)
+    return spoken
 
 
 def name_of(visit: Visit, voice_id: str, kind: str) -> str:

@@ -115,7 +115,7 @@ class Reading:
             if not self._pieces and not self._dropped:
                 self.error = TextError("there is nothing in this text that can be read aloud", hint="give at least one word")
         except HometoneError as error:
-            self.error = error
+            self.error = error.alone()
         except Exception as error:
             _LOG.error("speaking failed: %s", type(error).__name__)  # never what was said
             self.error = HometoneError(

@@ -1,7 +1,8 @@
 """Finds the pages of this home if they are served already, so that a second `hometone open` shows them instead of failing.
 
 `<home>/pages.json` holds the address and the token of the server that runs, readable by this user alone (mode 0600); it goes when the
-server ends. Whoever can read it is the user whose pages they are. A file that a killed server left behind leads nowhere and is replaced.
+server ends. Whoever can read it is the user whose pages they are. A file that a killed server left behind leads nowhere and is replaced;
+where another user has taken the port since, it is his server that answers, and it is not believed.
 """
 
 import http.client
@@ -15,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hometone_client.pages.site import LINK_PATH
+from hometone_client.web.peers import is_stranger
 from hometone_client.web.server import loopback_address
 from hometone_client.web.token import write_token
 from hometone_shared.errors import HometoneError
@@ -52,7 +54,10 @@ def running_pages(home: Path) -> Running | None:
         connection = http.client.HTTPConnection(place.hostname or "", place.port or 80, timeout=_PATIENCE_S)
         try:
             connection.request("POST", LINK_PATH, headers={"Authorization": f"Bearer {token}", "Content-Length": "0"})
+            peer, here = connection.sock.getpeername()[:2], connection.sock.getsockname()[:2]
             answer = connection.getresponse()
+            if is_stranger(peer, here):
+                return None
             body = answer.read(_LONGEST)
         finally:
             connection.close()

@@ -16,6 +16,7 @@ from hometone_client.speakers.uses import Way
 from hometone_client.voices import VoiceRegistry
 from hometone_client.web.app import create_app
 from hometone_client.web.guard import Guard
+from hometone_client.web.peers import is_stranger
 from hometone_client.web.state import ApiState
 
 API_PATHS: Final = ("/v1/", "/health")
@@ -34,7 +35,7 @@ class LocalSite:
         """
         self._house = house
         self._token = token
-        self._pages: ASGIApp = create_pages(house)
+        self._pages: ASGIApp = create_pages(house, is_stranger=is_stranger)
         self._links = Guard(_links(house), token=token, limits=house.limits)
         self._api: ASGIApp | None = None
         self._lock = threading.Lock()

@@ -70,9 +70,12 @@ async def whole(house: House, voice: Voice, wish: Wish) -> list[SpokenSentence]:
     """Speak everything before anything is heard.
 
     Raises:
-        TextError: There is nothing in it that can be read.
+        TextError: There is nothing in it that can be read, or too much.
         HometoneError: As `sentences`.
     """
+    longest = house.limits.timed_characters  # it is kept in memory meanwhile
+    if len(wish.text) > longest:
+        raise TextError(f"the text is longer than {longest} characters", hint="send it in parts")
     found = [sentence async for sentence in sentences(house, voice, wish)]
     if not found:
         raise nothing_said()

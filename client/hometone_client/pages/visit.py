@@ -58,6 +58,7 @@ class Visit:
         self.house = house
         self.session = session
         self._templates = templates
+        self._room: SpeakerRoom | None = None
         browser = session.state
         if browser.language is None:
             browser.language = preferred_language("", request.headers.get("accept-language", ""))
@@ -77,7 +78,15 @@ class Visit:
     def maybe_room(self) -> SpeakerRoom | None:
         """Who is unlocked, if anybody. A part that a page asks for by itself is no sign that she is still there."""
         asks_by_itself = "x-part" in self.request.headers
-        return self.house.present(self.browser) if asks_by_itself else self.house.unlocked(self.browser)
+        found = self.house.present(self.browser) if asks_by_itself else self.house.unlocked(self.browser)
+        self._room = self._room or found
+        return found
+
+    def _require_same(self, room: SpeakerRoom) -> SpeakerRoom:
+        """Whoever was unlocked when this request began: what one person began is never done with another one's things."""
+        if room is not self._room:
+            raise GoElsewhere("/")
+        return room
 
     @property
     def room(self) -> SpeakerRoom:
@@ -89,7 +98,7 @@ class Visit:
         room = self.maybe_room
         if room is None:
             raise GoElsewhere("/")
-        return room
+        return self._require_same(room)
 
     def page(self, template: str, *, status: int = 200, error: HometoneError | None = None, **values: Any) -> Response:
         """A page, with what the last one left for it.
@@ -137,7 +146,7 @@ class Visit:
 
     def again(self, path: str, *, error: HometoneError, form: Form | None = None) -> Response:
         """Back to a page, which says what went wrong and still has what was typed."""
-        self.browser.flash = Flash(path=path, error=error, typed={} if form is None else form.typed)
+        self.browser.flash = Flash(path=path, error=error.alone(), typed={} if form is None else form.typed)
         return RedirectResponse(path, status_code=303)
 
     def sound(self, data: bytes, *, media_type: str = "audio/wav", name: str = "") -> Response:

@@ -1,20 +1,29 @@
 """Runs the local API with uvicorn, on loopback and nowhere else (requirement 57)."""
 
+import asyncio
 import ipaddress
+import logging
+import signal
 import socket
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from threading import Thread
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
+from threading import Thread, current_thread, main_thread
+from types import FrameType, TracebackType
 from typing import Final, Self
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from hometone_client.web.peers import is_stranger
 from hometone_shared.errors import ResourceError, UsageError
 
+_LOG: Final = logging.getLogger(__name__)
 DEFAULT_PORT: Final = 8573
 _START_TIMEOUT_S: Final = 10.0
+_PLACES: Final = 64
+_KEPT_PLACES: Final = 24
+"""Connections that only this user's programs can have: whoever wants to stop the use of her voice must get in."""
 Beside = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -74,18 +83,43 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class _Connection(H11Protocol):
+    """One connection. Programs of other users of this computer may hold most places, and never the last ones."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > _PLACES - _KEPT_PLACES:
+            peer, here = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+            if not peer or is_stranger(peer[:2], here[:2]):
+                transport.abort()
+
+
+def _without_tracebacks(app: ASGIApp) -> ASGIApp:
+    """The app, whose mistakes are logged by their kind: a traceback may quote what somebody asked to be spoken."""
+
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            return  # the server ends, and waits no longer
+        except Exception as error:  # uvicorn ends an answer that is not whole
+            _LOG.error("a request failed: %s", type(error).__name__)
+
+    return quiet
+
+
 def _server(app: ASGIApp, beside: Beside | None) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
-            app,
+            _without_tracebacks(app),
             log_level="warning",
             access_log=False,  # addresses and times of requests are nobody's business
             server_header=False,
             proxy_headers=False,  # a header must not be able to pretend that a peer is local
             lifespan="off",
             ws="none",
-            http="h11",
-            limit_concurrency=64,
+            http=_Connection,
+            limit_concurrency=_PLACES,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=5,
         ),
@@ -96,6 +130,23 @@ def _server(app: ASGIApp, beside: Beside | None) -> uvicorn.Server:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl+C does, so that whoever served can tidy up; uvicorn raises it once more at its end."""
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def serve(
@@ -121,9 +172,10 @@ def serve(
     """
     listener = bound(host, port)
     try:
+        listener.listen(_PLACES)  # whoever is told the address may come at once, and waits until the server runs
         if on_ready is not None:
             on_ready(_url(listener))
-        with suppress(KeyboardInterrupt):  # uvicorn has ended in good order and raises the signal once more
+        with suppress(KeyboardInterrupt), _ended_in_order():
             _server(app, beside).run(sockets=[listener])
     finally:
         listener.close()

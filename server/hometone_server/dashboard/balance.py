@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from hometone_server.dashboard.pictures import Bars, Figure, bars_of
 from hometone_server.dashboard.visit import Act, Page, Visit
+from hometone_server.rounds.journal import Journal
 from hometone_shared.privacy.cells import ATTRIBUTES, NOT_SAID, attribute_of
 from hometone_shared.records.plan import RoundPurpose
 
@@ -17,10 +18,22 @@ def balance(visit: Visit) -> Response:
     """Bars for each attribute, and a table with the same."""
     with visit.office.journal() as journal:
         found = journal.results(RoundPurpose.BALANCE.value)
-    newest = found[-1] if found else None
+        newest = found[-1] if found else None
+        people = None if newest is None else _people(journal, newest)
     groups = [] if newest is None else [(attribute, *_group(visit, newest, attribute)) for attribute in ATTRIBUTES]
     missing = [] if newest is None else [cell for cell in newest["missing"] if not cell.endswith(NOT_SAID)]
-    return visit.page("balance.html", newest=newest, groups=groups, missing=missing, attribute_of=attribute_of)
+    is_drowned = newest is not None and people is not None and people <= 2 * newest["noise_std"]
+    return visit.page(
+        "balance.html", newest=newest, groups=groups, missing=missing, attribute_of=attribute_of, people=people, is_drowned=is_drowned
+    )
+
+
+def _people(journal: Journal, newest: dict[str, Any]) -> int | None:
+    """How many people the newest count was made of, which is public."""
+    counted = [
+        each.figures.get("speakers") for each in journal.attempts(newest["run"]) if each.round_number == newest["round"] and each.figures
+    ]
+    return next((int(speakers) for speakers in reversed(counted) if speakers), None)
 
 
 def _group(visit: Visit, newest: dict[str, Any], attribute: str) -> tuple[Bars, list[Figure], list[str]]:

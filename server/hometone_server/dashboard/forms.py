@@ -1,5 +1,6 @@
 """Forms as they arrive: short, in memory, without files. What it must never do: give the access key or a form's token back to a page."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -43,9 +44,12 @@ class Form:
         """
         text = self.text(name)
         try:
-            return float(text) if text else default
-        except ValueError as error:
-            raise UsageError("this is not a number", hint="write it in digits, such as 2 or 0.5") from error
+            found = float(text) if text else default
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found):
+            raise UsageError("this is not a number", hint="write it in digits, such as 2 or 0.5")
+        return found
 
     def maybe_whole(self, name: str) -> int | None:
         """A whole number, or None where there is none.

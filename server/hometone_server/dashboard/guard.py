@@ -59,6 +59,7 @@ def _asked(scope: Scope) -> Asked:
         hosts=headers.getlist("host"),
         origin=headers.get("origin"),
         fetch_site=headers.get("sec-fetch-site"),
+        fetch_dest=headers.get("sec-fetch-dest"),
         length=headers.get("content-length", "0"),
     )
 

@@ -12,7 +12,7 @@ from hometone_server.dashboard.rounds import require_idle
 from hometone_server.dashboard.visit import Act, Page, Visit
 from hometone_server.rounds.ordering import Wishes, place
 from hometone_shared.errors import UsageError
-from hometone_shared.records.plan import RoundPurpose
+from hometone_shared.records.plan import LARGEST_COHORT, RoundPurpose
 
 _BARS: Final = 12
 
@@ -81,9 +81,12 @@ def _wishes(visit: Visit) -> Wishes:
     except ValueError as error:
         raise UsageError("there is no such kind of round", hint="choose one of the list") from error
     is_model = purpose is RoundPurpose.MODEL
+    speakers = form.whole("speakers", usual.speakers)
+    if speakers < 2:  # the command's own bound
+        raise UsageError(f"a cohort has 2 to {LARGEST_COHORT} speakers, and at least 2 laptops, but not more laptops than speakers")
     return Wishes(
         purpose=purpose,
-        speakers=form.whole("speakers", usual.speakers),
+        speakers=speakers,
         rounds=form.whole("rounds", usual.rounds),
         epsilon=form.number("epsilon", usual.epsilon),
         laptops=form.maybe_whole("laptops"),

@@ -1,7 +1,7 @@
 """Whether a request to pages on loopback is heard at all (docs/pages.md, section 2, rules 1 and 2). Decides; knows no web framework.
 
-1. The peer is on this machine, exactly one Host header names it, and no other origin asks. 2. What changes something comes from a page of
-ours. 3. It says a length that is within bounds, or none.
+1. The peer is on this machine, exactly one Host header names it, and no other origin asks; pages of others may lead here, and load nothing,
+   not even without reading it. 2. What changes something comes from a page of ours. 3. It says a length that is within bounds, or none.
 
 What it may see: addresses and headers. What it must never do: look at a body, or let somebody in because a header is missing.
 """
@@ -29,6 +29,7 @@ class Asked:
         hosts: All Host headers.
         origin: The Origin header.
         fetch_site: The Sec-Fetch-Site header.
+        fetch_dest: The Sec-Fetch-Dest header.
         length: The Content-Length header, or "0".
     """
 
@@ -40,6 +41,7 @@ class Asked:
     origin: str | None
     fetch_site: str | None
     length: str
+    fetch_dest: str | None = None
 
 
 def refusal(asked: Asked, *, most_bytes: int) -> tuple[int, str] | None:
@@ -54,7 +56,7 @@ def refusal(asked: Asked, *, most_bytes: int) -> tuple[int, str] | None:
     if len(asked.hosts) != 1 or asked.port is None or not names_this_server(asked.hosts[0], port=asked.port):
         return _FORBIDDEN, "this server answers to the name of this computer only"
     host = asked.hosts[0]
-    if is_foreign(asked.origin, scheme=asked.scheme, host=host):
+    if is_foreign(asked.origin, scheme=asked.scheme, host=host) or _loads_from_elsewhere(asked):
         return _FORBIDDEN, "pages of other sites may not use this server"
     if not may_change(asked.method, origin=asked.origin, fetch_site=asked.fetch_site, scheme=asked.scheme, host=host):  # (2)
         return _FORBIDDEN, "only pages of this server may change anything"
@@ -62,6 +64,11 @@ def refusal(asked: Asked, *, most_bytes: int) -> tuple[int, str] | None:
     if not (length.isascii() and length.isdecimal()) or len(length) > _LONGEST_LENGTH or int(length) > most_bytes:  # (3)
         return _TOO_LARGE, "too large"
     return None
+
+
+def _loads_from_elsewhere(asked: Asked) -> bool:
+    """Whether a page of another site, or of another port, asks for something inside itself: a picture, a sound, a frame."""
+    return asked.fetch_site not in {None, "same-origin", "none"} and asked.fetch_dest not in {None, "document"}
 
 
 def session_name(cookies: str, *, cookie: str) -> str:

@@ -25,3 +25,19 @@ def test_the_tree_is_as_drawn():
     assert errors.TakeRejectedError.__base__ is errors.AudioError
     drawn = errors.__doc__
     assert all(cls.__name__ in drawn for cls in CLASSES)
+
+
+def test_an_error_that_is_kept_lets_go_of_what_it_was_raised_through():
+    def failing(typed):
+        try:
+            int(typed)
+        except ValueError as error:
+            raise errors.UsageError("this is not a number") from error
+
+    try:
+        failing("a secret")
+    except errors.UsageError as error:
+        kept = error
+    assert kept.alone() is kept
+    assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
+    assert kept.message == "this is not a number"

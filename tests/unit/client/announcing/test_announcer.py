@@ -145,6 +145,12 @@ def test_what_was_played_while_the_clock_was_a_day_ahead_is_played_at_its_right_
     assert len(house.played) == 2
 
 
+def test_one_that_is_entered_while_the_announcer_looks_has_missed_nothing(house: House) -> None:
+    house.book.keep(reminder(first=dt.datetime(2020, 1, 1, 8)), now=house.now + dt.timedelta(milliseconds=40))
+    house.announcer().step()
+    assert house.outcomes == []
+
+
 def test_one_that_was_entered_while_the_clock_was_years_ahead_sounds_all_the_same(house: House) -> None:
     house.book.keep(reminder(), now=START + 3000 * DAY)
     announcer = house.announcer()

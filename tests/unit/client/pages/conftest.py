@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from clock import Clock
 from visitor import Visitor
 
 import hometone_client.withdrawal.opening as opening
@@ -19,15 +20,6 @@ from hometone_client.speakers.room import SpeakerRoom
 from hometone_keys import Argon2Cost, Custody, DeviceSecretSource, Vault
 
 CHEAP = Argon2Cost(memory_kib=8, iterations=1, lanes=1)
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

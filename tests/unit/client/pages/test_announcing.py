@@ -113,5 +113,5 @@ def test_history_is_empty_at_first(visitor: Visitor) -> None:
 def test_in_chinese(visitor: Visitor) -> None:
     visitor.get("/")
     visitor.post("/language", {"to": "zh", "back": "/announcements"})
-    assert "语音提醒" in visitor.get("/announcements").text
+    assert "播报提醒" in visitor.get("/announcements").text
     assert "新的提醒" in visitor.get("/announcements/new").text

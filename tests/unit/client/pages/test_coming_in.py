@@ -1,7 +1,7 @@
 """Who may look at the pages, and how somebody comes in, is unlocked, and is locked again."""
 
 import pytest
-from conftest import Clock
+from clock import Clock
 from visitor import HOST, ORIGIN, Visitor
 
 from hometone_client.pages.app import SUBJECTS, create_pages

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import Clock
+from clock import Clock
 from tests.unit.client.speakers.test_room import a_voice, noise_take
 from visitor import ORIGIN, Visitor
 
@@ -179,7 +179,7 @@ def test_the_next_step_is_the_one_that_can_be_taken(visitor: Visitor, mei: str) 
     room(visitor).add_take(noise_take(1), text="", language="en", speech_s=40.0, quality={})
     page = visitor.get("/me").text
     assert "Go on recording" in page
-    assert "with what there is" in page
+    assert "Make my voice now" in page
     room(visitor).add_take(noise_take(2), text="", language="en", speech_s=30.0, quality={})
     assert "Make my voice" in visitor.get("/me").text
     room(visitor).keep_voice(a_voice(), record={})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Clock
+from clock import Clock
 from fake_microphone import FakeMicrophone
 from visitor import ORIGIN, Visitor
 

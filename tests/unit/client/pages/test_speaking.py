@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Clock
+from clock import Clock
 from person import unlock, with_everything
 from tests.unit.client.web.desk_speaker import ToneSpeaker
 from visitor import ORIGIN, Visitor

@@ -26,12 +26,12 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 
 from hometone_client.assistant import Assistant, AssistantState
 from hometone_client.assistant.growing_text import GrowingText
-from hometone_client.assistant.peers import is_own_process, is_same_user, owner
 from hometone_client.audio.labels import SyntheticLabel
 from hometone_client.text.sentences import sentences
 from hometone_client.voices.parameters import VoiceParameters
 from hometone_client.voices.registry import Voice, VoiceRegistry
 from hometone_client.web import LocalServer, create_app
+from hometone_client.web.peers import is_own_process, is_same_user, owner
 from hometone_shared.errors import ResourceError, UsageError
 
 ANNA = SynthesizeVoice(name="anna")

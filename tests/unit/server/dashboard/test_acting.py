@@ -76,6 +76,7 @@ def test_every_purpose_can_be_ordered_in_both_languages(browser, flower, purpose
         {"colluders": "19"},
         {"replays": "999999"},
         {"weights": "yes"},
+        {"speakers": "0", "purpose": "balance"},
     ],
 )
 def test_wishes_that_cannot_be_met_are_told_and_what_was_typed_stays(browser, flower, home, fields):

@@ -28,6 +28,15 @@ def test_a_form_of_ours_is_heard_and_so_is_a_plain_visit():
     assert status() is None
     assert status(method="GET", origin=None, fetch_site=None, length="0") is None
     assert status(method="GET", origin=None, fetch_site="cross-site", length="0") is None  # a link elsewhere may lead here
+    assert status(method="GET", origin=None, fetch_site="same-site", fetch_dest="document", length="0") is None
+    assert status(method="GET", origin=None, fetch_site="same-origin", fetch_dest="image", length="0") is None
+    assert status(method="GET", origin=None, fetch_site="none", fetch_dest="audio", length="0") is None
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site", "x"])
+@pytest.mark.parametrize("dest", ["image", "audio", "iframe", "empty", "x", ""])
+def test_a_page_of_another_site_or_port_loads_nothing_from_here(site, dest):
+    assert status(method="GET", origin=None, fetch_site=site, fetch_dest=dest, length="0") == 403
 
 
 @pytest.mark.parametrize(

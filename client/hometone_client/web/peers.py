@@ -1,9 +1,10 @@
 """Who is at the other end of a connection on this computer: the same user, or somebody else who is logged in here.
 
 The Wyoming protocol has no token. On a computer with several users the port alone would let each of them speak in the voices that one of
-them has unlocked, so the system is asked who opened the connection. The same user may, and the system's own (root: it can read this user's
-memory anyway, and Home Assistant's containers run as it). Everybody else is turned away; so is a connection of which the system does not
-tell whose it is.
+them has unlocked, so the system is asked who opened the connection. The pages ask, too (`pages.guard`, `web.server`): browsers send a
+cookie to every port of a computer, and a link stands in the list of processes. The same user may, and the system's own (root: it can
+read this user's memory anyway, and Home Assistant's containers run as it). Everybody else is turned away; so is a connection of which the
+system does not tell whose it is.
 """
 
 import ipaddress
@@ -30,6 +31,16 @@ def is_same_user(peer: Address, here: Address) -> bool:
     if _TABLES[0].exists():
         return owner(peer, here) in {os.getuid(), _ROOT}
     return is_own_process(peer, here)
+
+
+def is_stranger(peer: Address, here: Address) -> bool:
+    """Whether the program at `peer` is not known to be this user's or the system's. Quick, and told on Linux only; elsewhere nobody is.
+
+    Args:
+        peer: Address and port of the other end.
+        here: Address and port of this end.
+    """
+    return _TABLES[0].exists() and owner(peer, here) not in {os.getuid(), _ROOT}
 
 
 def owner(peer: Address, here: Address, *, tables: tuple[Path, ...] = _TABLES) -> int | None:
