@@ -313,7 +313,9 @@ def checks() -> tuple[Check, ...]:
         Check(name="imports", title="who may import whom", command=(linter,)),
         Check(name="pins", title="dependencies are pinned", command=(python, str(ROOT / "requirements" / "lock.py"), "--check")),
         Check(name="models", title="public weights are assembled", command=(python, str(ROOT / "tools" / "assemble_models.py"))),
-        Check(name="tests", title="pytest and coverage", command=(python, "-m", "pytest", "-n", "2", "-q", *coverage)),
+        Check(
+            name="tests", title="pytest and coverage", command=(python, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-q", *coverage)
+        ),
     )
 
 

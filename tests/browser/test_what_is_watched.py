@@ -8,7 +8,10 @@ from tests.browser.page_weight import weighed
 
 ORIGIN = "http://hometone.test"
 STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'"
-BEGIN = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Page</title>'
+BEGIN = (
+    '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Page</title>'
+)
 GOOD = (
     "<style>body{font-size:20px} button{font-size:20px;min-height:48px;min-width:48px}</style>"
     "</head><body><main><h1>Page</h1><button>Yes</button></main></body></html>"
