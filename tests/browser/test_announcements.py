@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from tests.browser.accessibility import assert_accessible
 from tests.browser.chromium import visible_text
 from tests.opened_laptop import Opened, add_person, lend_to_itself, opened_laptop
@@ -187,7 +187,7 @@ def test_what_is_wrong_is_told_and_nothing_typed_is_lost(opened, open_page, scre
     page.locator("input[name=weekdays][value='4']").check()
     page.locator("#until").fill("2020-01-01")
     page.locator("#main button[type=submit]").click()
-    assert page.get_by_role("alert").is_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
     assert page.locator("input[name=weekdays]:checked").count() == 2
     page.locator("#until").fill("")
     page.locator("#main button[type=submit]").click()

@@ -138,7 +138,7 @@ def test_a_listener_who_listens_counts_and_the_owner_reads_the_report(prepared, 
     page.goto(opened.origin + "/listening")
     assert_accessible(page)
     page.locator("#main button[type=submit]").click()
-    assert page.get_by_role("alert").is_visible(), "somebody has to say what he grew up with"
+    expect(page.get_by_role("alert")).to_be_visible()  # somebody has to say what he grew up with
     begin(page, opened)
     assert_accessible(page)
     for number in range(1, 7):
@@ -206,7 +206,7 @@ def test_who_only_clicks_is_refused_with_reasons_and_may_try_again(prepared, ope
     assert "All answers were the same." in said
     assert_accessible(page)
     page.get_by_role("link", name="To the beginning of the test").click()
-    assert page.get_by_role("button", name="Begin").is_visible()
+    expect(page.get_by_role("button", name="Begin")).to_be_visible()
 
 
 def test_nothing_is_answered_before_it_was_heard_and_an_answer_can_be_changed(prepared, open_page) -> None:

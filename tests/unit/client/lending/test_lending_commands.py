@@ -102,6 +102,7 @@ def test_what_she_agreed_to_is_shown_and_the_date_is_known(hometone: Command, me
         "federated-learning": False,
         "announcements": False,
         "archive": False,
+        "listening-test": False,
     }
     assert "a voice of her own" in hometone("consent", mei, "--pin-file", pin_file).out
     with opened(owner) as vault:

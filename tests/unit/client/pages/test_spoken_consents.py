@@ -19,6 +19,7 @@ from hometone_client.pages.house import House
 from hometone_client.pages.phrase_recording import PhraseRecording
 from hometone_client.speakers.consent import Purpose
 from hometone_client.speakers.room import SpeakerRoom
+from hometone_client.speakers.spoken_phrase import Phrase
 from hometone_client.speaking import Sessions, Synthesizer
 from hometone_client.voices import VoiceRegistry
 from hometone_shared.errors import AudioError, ResourceError, UsageError
@@ -91,6 +92,9 @@ def test_her_own_voice_says_yes_and_nobody_elses(
     with SpeakerRoom(house.vault().unlock(mei, "2468")) as room:
         for text in ("The weather is lovely today, so I want to walk in the park.", "Please remember to take your medicine after lunch."):
             room.add_take(spoken(text, HERS), text=text, language="en", speech_s=3.0, quality={})
+        # Words without a sentence around them that the recogniser is known to hear in both voices.
+        phrase_of = Phrase(text="garden window river morning bread sister", locale="en", made=House.now().replace(microsecond=0))
+        room.vault.put_json("spoken", phrase_of.to_record(), kind="phrase")
     page = mine.follow(mine.post("/me/consents/archive/record", {"agreed": "yes"}))
     phrase = page.text.split('class="sentence"')[1].split(">", 1)[1].split("</p>")[0]
     microphone.take = spoken(", ".join(phrase.split()), speaker)
