@@ -4,7 +4,7 @@
 2. What changes something comes from a page of ours.
 3. Whoever has no session gets the entrance, and assets, and nothing else. A program of another user of this computer has none, whatever it
    brings along: browsers send a cookie to every port of a host, and the link stands in the list of processes while the browser starts.
-4. A request is at most so large, and comes in time.
+4. A request is at most so large; only somebody with a session can be slow.
 5. Every answer carries the security headers.
 6. What nobody foresaw is logged by its kind and nothing more.
 """
@@ -44,7 +44,7 @@ class _TooLargeError(Exception):
 
 
 class PageGuard:
-    """ASGI middleware with the five rules above."""
+    """ASGI middleware with the rules above."""
 
     def __init__(
         self,

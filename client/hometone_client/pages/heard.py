@@ -4,6 +4,7 @@ Making takes a minute or more and goes on in the background while she is unlocke
 never do: go on when she is locked, or show what a single listener answered.
 """
 
+import logging
 import threading
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from hometone_client.speakers.room import SpeakerRoom
 from hometone_shared.errors import ConsentError, HometoneError
 from hometone_shared.records.panel import Panel
 
+_LOG: Final = logging.getLogger(__name__)
 router: Final = APIRouter()
 PATH: Final = "/me/listening"
 
@@ -72,7 +74,8 @@ class Making:
                 self.error = error
             except _LockedError:
                 self.error = ConsentError("the work ended because you were locked", hint="unlock your voice and begin again")
-            except Exception:
+            except Exception as error:
+                _LOG.error("sounds for a listening test failed: %s", type(error).__name__)
                 self.error = HometoneError("something went wrong that should not have", hint="nothing that was stored is lost; try again")
 
         self._thread = threading.Thread(target=work, name="listening-clips", daemon=True)
