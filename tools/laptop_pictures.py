@@ -11,9 +11,9 @@ from typing import Final, get_args
 import numpy as np
 from playwright.sync_api import Page
 from tests.browser.chromium import Language
-from tests.browser.test_listening import prepare
 from tests.opened_laptop import Opened, add_person, lend_to_itself, opened_laptop
 from tests.plans import a_plan
+from tests.prepared_listening import prepare
 from tests.village import PIN, until
 from tools.picture_studio import Studio
 

@@ -5,7 +5,6 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,45 +15,17 @@ from tests.browser import chromium
 from tests.browser.accessibility import assert_accessible
 from tests.browser.chromium import visible_text
 from tests.opened_laptop import Opened, opened_laptop
-from tests.unit.client.federation.records.conftest import Coordinator
+from tests.prepared_listening import SECONDS, prepare
 from tests.unit.client.listening.conftest import Hall, a_panel
 from tests.village import PIN
 
-from hometone_client.federation.membership import join
-from hometone_client.listening.clips import Clip, Role, clip_wav, clips_of, keep_clips
+from hometone_client.listening.clips import Clip, Role, clip_wav, clips_of
 from hometone_client.listening.panels import PanelShelf
 from hometone_client.listening.trials import Rater, Trial
 from hometone_client.speakers.room import SpeakerRoom
 from hometone_shared.records.panel import Scale
 
-SECONDS = 0.5
 NAMES = ("Aurelia", "Benedikta")
-
-
-def prepare(opened: Opened, names: tuple[str, ...]) -> None:
-    """A laptop that has joined, with a small panel, and people whose clips are noise, each clip another one."""
-    coordinator = Coordinator(opened.laptop.village.folder / "hall")
-    with opened.laptop.vault() as vault:
-        code = coordinator.invitations.issue(address=coordinator.descriptor.address).to_text()
-        join(code, home=opened.home, identity=vault.device, transport=coordinator.bridge)
-        panel = a_panel(trials=8, traps=2)
-        PanelShelf(opened.home).add(panel.signed(coordinator.key).to_bytes())
-        hall = Hall(opened.home, vault, coordinator, panel)
-        for name in names:
-            speaker_id = hall.enrol(name, languages=("en", "zh", "mixed"), traps=("en", "zh"))
-            chance = np.random.default_rng(list(name.encode()))
-            with hall.room(speaker_id) as room:
-                keep_clips(
-                    room.vault,
-                    [
-                        (
-                            replace(clip, seconds=SECONDS),
-                            chance.uniform(-0.1, 0.1, round(SECONDS * 24_000)).astype(np.float32),
-                        )
-                        for clip, _ in hall.clips(("en", "zh", "mixed"), ("en", "zh"))
-                    ],
-                )
-    coordinator.log.close()
 
 
 @pytest.fixture
