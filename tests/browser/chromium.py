@@ -6,12 +6,14 @@ of a page that is not there, a request to another origin, and any answer of 500 
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from functools import wraps
+from typing import Any, Final, Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Download, Error, Locator, Page, Request, Response, sync_playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 NEEDED: Final = "HOMETONE_NEEDS_BROWSER"
@@ -25,6 +27,14 @@ _ARGUMENTS: Final = (
     "--disable-sync",
 )
 PATIENCE_MS: Final = 20_000
+_LEAVING: Final = """
+addEventListener("submit", event => { if (!event.defaultPrevented) window.isLeaving = true; });
+navigation.addEventListener("navigate", event => {
+    if (!event.hashChange && event.downloadRequest === null && !event.defaultPrevented) window.isLeaving = true;
+});
+"""
+_IS_SETTLED: Final = "() => document.readyState === 'complete' && !window.isLeaving"
+_STAYED: Final = "window.isLeaving = false"
 
 Screen = Literal["phone", "desktop"]
 Language = Literal["en", "zh"]
@@ -67,7 +77,54 @@ def new_context(browser: Browser, *, screen: Screen = "desktop", language: Langu
         reduced_motion="reduce",
     )
     context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(_LEAVING)
+    context.on("page", lambda page: page.on("download", _stays))
     return context
+
+
+def _stays(download: Download) -> None:
+    """What looked like another page was a file."""
+    download.page.evaluate(_STAYED)
+
+
+def settled(page: Page) -> None:
+    """Wait until the page that a form or a link led to is there. Looks again and again: a page without script waits for nothing itself."""
+    ends = time.monotonic() + PATIENCE_MS / 1000
+    while not _is_settled(page):
+        assert time.monotonic() < ends, f"{page.url} leads nowhere"
+        page.wait_for_timeout(20)
+
+
+def _is_settled(page: Page) -> bool:
+    try:
+        return bool(page.evaluate(_IS_SETTLED))
+    except Error:
+        return page.is_closed()  # a page that is being left cannot be asked
+
+
+@contextmanager
+def patient_hands() -> Iterator[None]:
+    """While the block lasts, whoever clicks or presses a key at a part of a page comes back when the page that this led to is there.
+
+    Playwright itself waits only for what the browser has begun when the click is over: beside other programs that can be too early.
+    """
+    hands = {name: getattr(Locator, name) for name in ("click", "press")}
+
+    def patient(act: Callable[..., None]) -> Callable[..., None]:
+        @wraps(act)
+        def acting(locator: Locator, *words: Any, **more: Any) -> None:
+            act(locator, *words, **more)
+            settled(locator.page)
+
+        return acting
+
+    for name, act in hands.items():
+        setattr(Locator, name, patient(act))
+    try:
+        yield
+    finally:
+        for name, act in hands.items():
+            setattr(Locator, name, act)
 
 
 @dataclass

@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
     """One for all tests of a file; it ends with them, because Playwright keeps the thread's event loop, which other tests need."""
     if chromium.executable() is None:
         _leave_out("there is no browser: install chromium, and fonts-noto-cjk for Chinese")
-    with chromium.chromium() as running:
+    with chromium.chromium() as running, chromium.patient_hands():
         yield running
 
 

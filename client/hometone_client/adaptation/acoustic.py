@@ -22,7 +22,8 @@ from hometone_client.adaptation.material import Line
 from hometone_client.adaptation.preparation import Phrase
 from hometone_client.adaptation.speaker_loss import TorchSpeakerEncoder
 from hometone_client.adaptation.spectral_losses import SpectralDistance
-from hometone_client.base.runtime import CONTENT_HOP, DEFAULT_NOISE_SCALE, UNVOICED_NOISE, VOICED_HZ, VOICED_NOISE
+from hometone_client.base.prosody import VOICED_HZ
+from hometone_client.base.runtime import CONTENT_HOP, DEFAULT_NOISE_SCALE, UNVOICED_NOISE, VOICED_NOISE
 from hometone_client.torchbase.decoder import F0_HOP, Decoder
 from hometone_client.torchbase.layers import AdaIN1d
 from hometone_client.torchbase.prosody import LanguagePart, stretch

@@ -19,7 +19,8 @@ from hometone_client.adaptation import calibration
 from hometone_client.adaptation.analysis import Floats
 from hometone_client.adaptation.enrolment import LONGEST_PHRASE_S, SHORTEST_SPEECH_S, Enrolment, EnrolmentTake
 from hometone_client.adaptation.preparation import EDGE_S, Phrase, aligned_phrase, analyse, speakable, unaligned_phrase
-from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ, BaseRuntime, Prosody
+from hometone_client.base.prosody import Prosody
+from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.embedding.content import ContentEncoder
 from hometone_client.speaking.finishing import trimmed
 from hometone_client.takes.campaigns import campaigns

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from hometone_client.adaptation.alignment import carry_durations, warp
 from hometone_client.adaptation.analysis import Floats, energy_curve, f0_curve
 from hometone_client.audio.resampling import resample
-from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ, Prosody
+from hometone_client.base.prosody import Prosody
+from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ
 from hometone_client.embedding.content import ContentEncoder
 
 MISREAD_DISTANCE = 0.55

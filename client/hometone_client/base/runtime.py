@@ -9,7 +9,6 @@ costs. F0 and energy stay float32 throughout: rounding F0 ahead of the harmonic 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,34 +16,17 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from hometone_client.base.parameters import DECODER, PROSODY, graph_parameters, load_parameters
+from hometone_client.base.prosody import VOICED_HZ, Prosody
 from hometone_shared.errors import ModelError
 
 SAMPLE_RATE_HZ = 24_000
 CONTENT_HOP = 600  # samples, 40 Hz
 F0_HOP = 300  # samples, 80 Hz
-VOICED_HZ = 10.0  # the harmonic source treats lower F0 as unvoiced
 # Kokoro's SineGen: sines of amplitude 0.1, noise of 0.003 under voiced and 0.1 / 3 under unvoiced sound.
 VOICED_NOISE, UNVOICED_NOISE = 0.003, 0.1 / 3
 DEFAULT_NOISE_SCALE = 0.667  # requirement 15
 
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Prosody:
-    """What the language part decided about one utterance.
-
-    Attributes:
-        content: float32 [1, 512, T] at 40 Hz.
-        f0_hz: float32 [2T] at 80 Hz; below 10 means unvoiced.
-        energy: float32 [2T] at 80 Hz, log of the norm of the mel spectrum.
-        durations: int64 [n], frames of 1/40 s for every token, the two padding tokens included.
-    """
-
-    content: Array
-    f0_hz: Array
-    energy: Array
-    durations: NDArray[np.int64]
 
 
 class BaseRuntime:

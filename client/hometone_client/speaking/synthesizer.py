@@ -13,12 +13,11 @@ What it does, for each sentence, only when the listener asks for it:
 What it may see: text and voice parameters, in memory. What it must never do: import torch, open a socket, write a file, keep a text.
 """
 
-import dataclasses
 import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from itertools import chain
@@ -133,7 +132,7 @@ class Synthesizer:
         f0_hz = intonation.moved(voice.f0_map(prosody.f0_hz), semitones=settings.pitch_semitones, pitch_range=settings.pitch_range)  # (4)
         seed = None if settings.seed is None else int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
         samples = self._runtime.decode(  # (5)
-            dataclasses.replace(prosody, f0_hz=f0_hz),
+            replace(prosody, f0_hz=f0_hz),
             voice.style,
             noise_scale=settings.noise_scale,
             voiced_noise=voice.voiced_noise,
@@ -159,7 +158,7 @@ def in_language(voice: VoiceParameters, language: str) -> VoiceParameters:
     if reads is None or pitch.reference_hz == pitch.target_hz or wanted in {tag.partition("-")[0] for tag in voice.languages}:
         return voice
     f0_map = F0Map(reference_hz=reads.f0_hz, target_hz=pitch.target_hz)
-    return dataclasses.replace(voice, style=reads.reading(voice.style), f0_map=f0_map, length_scale=math.sqrt(voice.length_scale))
+    return replace(voice, style=reads.reading(voice.style), f0_map=f0_map, length_scale=math.sqrt(voice.length_scale))
 
 
 def bounded(utterance: Utterance) -> Iterator[Utterance]:
@@ -177,10 +176,17 @@ def bounded(utterance: Utterance) -> Iterator[Utterance]:
         yield utterance
         return
     cut = fitting[-1]
-    yield dataclasses.replace(
+    first = utterance.phonemes[:cut].rstrip()
+    yield replace(
         utterance,
-        phonemes=utterance.phonemes[:cut].rstrip(),
-        tokens=utterance.tokens[: len(utterance.phonemes[:cut].rstrip())],
+        phonemes=first,
+        tokens=utterance.tokens[: len(first)],
         pause_after_s=_CLAUSE_PAUSE_S,
+        words=tuple(word for word in utterance.words if word.stop <= cut),
     )
-    yield dataclasses.replace(utterance, phonemes=utterance.phonemes[cut:], tokens=utterance.tokens[cut:])
+    yield replace(
+        utterance,
+        phonemes=utterance.phonemes[cut:],
+        tokens=utterance.tokens[cut:],
+        words=tuple(replace(word, start=word.start - cut, stop=word.stop - cut) for word in utterance.words if word.start >= cut),
+    )

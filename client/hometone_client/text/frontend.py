@@ -15,7 +15,7 @@ from itertools import groupby
 from hometone_client.text.characters import is_han, is_latin, readable
 from hometone_client.text.sentences import LONGEST, Sentence, clauses, sentences
 from hometone_client.text.utterance import MAX_TOKENS, Utterance, encode
-from hometone_client.text.words import MARKS, Word, join_phonemes, join_text
+from hometone_client.text.words import MARKS, Word, join_phonemes, join_text, word_spans
 from hometone_shared.errors import TextError, UsageError
 
 LANGUAGES = ("zh", "en", "en-gb", "es", "fr", "it", "pt")
@@ -188,7 +188,7 @@ def _utterance(text: str, words: list[Word], *, language: str, pause_s: float) -
     tokens = encode(phonemes)
     if len(tokens) > MAX_TOKENS:
         raise TextError("a word is too long to be read aloud", hint=f"write words of at most {LONGEST_WORD} letters")
-    return Utterance(text=text, language=language, phonemes=phonemes, tokens=tokens, pause_after_s=pause_s)
+    return Utterance(text=text, language=language, phonemes=phonemes, tokens=tokens, pause_after_s=pause_s, words=word_spans(words))
 
 
 def pronounce(text: str, *, language: str, latin: str) -> list[Word]:

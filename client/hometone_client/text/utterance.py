@@ -30,6 +30,21 @@ def silent_tokens() -> frozenset[int]:
 
 
 @dataclass(frozen=True, slots=True)
+class WordSpan:
+    """Where a word lies among the tokens of its utterance.
+
+    Attributes:
+        text: The word in spoken form ("eight", "八点"), or a mark.
+        start: Its first token, counted without padding.
+        stop: One behind its last token.
+    """
+
+    text: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One sentence, or a part of a long one, ready for the base voice.
 
@@ -39,6 +54,7 @@ class Utterance:
         phonemes: String over the base's symbols; words are separated by one space.
         tokens: Token ids, 1 to 510, without padding; the row of a style table is `len(tokens) - 1`.
         pause_after_s: Silence to leave after it, seconds.
+        words: Its words and marks in order; the spaces between them belong to none.
     """
 
     text: str
@@ -46,6 +62,7 @@ class Utterance:
     phonemes: str
     tokens: tuple[int, ...]
     pause_after_s: float
+    words: tuple[WordSpan, ...] = ()
 
     @property
     def input_ids(self) -> tuple[int, ...]:

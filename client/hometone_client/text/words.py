@@ -1,6 +1,9 @@
 """What a pronunciation gives back: words with their sounds, and the punctuation between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from hometone_client.text.utterance import WordSpan
 
 # The marks the base voice knows (vocabulary of Kokoro-82M): they shape pauses and melody.
 MARKS = frozenset(';:,.!?—…"()“”')
@@ -25,14 +28,27 @@ class Word:
         return self.phonemes in MARKS
 
 
-def join_phonemes(words: list[Word]) -> str:
+def join_phonemes(words: Sequence[Word]) -> str:
     """One phoneme string: single spaces between words, punctuation on the side it belongs to."""
     joined = ""
     for word in words:
-        closing = word.is_mark and word.phonemes not in _OPENING and word.phonemes != "—"
-        space = bool(joined) and not closing and joined[-1] not in _OPENING
-        joined += (" " if space else "") + word.phonemes
+        joined += (" " if _spaced(joined, word) else "") + word.phonemes
     return joined
+
+
+def word_spans(words: Sequence[Word]) -> tuple[WordSpan, ...]:
+    """Where each word lies in `join_phonemes` of them."""
+    joined, spans = "", []
+    for word in words:
+        joined += " " if _spaced(joined, word) else ""
+        spans.append(WordSpan(text=word.text, start=len(joined), stop=len(joined) + len(word.phonemes)))
+        joined += word.phonemes
+    return tuple(spans)
+
+
+def _spaced(joined: str, word: Word) -> bool:
+    closing = word.is_mark and word.phonemes not in _OPENING and word.phonemes != "—"
+    return bool(joined) and not closing and joined[-1] not in _OPENING
 
 
 def join_text(words: list[Word]) -> str:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hometone_client.base.parameters import base_hash, graph_parameters, load_parameters
-from hometone_client.base.runtime import BaseRuntime, Prosody
+from hometone_client.base.prosody import Prosody
+from hometone_client.base.runtime import BaseRuntime
 from hometone_client.base.styles import stock_language, stock_matrix, stock_names, stock_style
 from hometone_client.models import ensure
 from hometone_client.models.kokoro import parameter_name

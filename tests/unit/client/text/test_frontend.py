@@ -225,3 +225,12 @@ def test_reading_needs_no_torch_no_network_and_leaves_no_files(tmp_path: Path) -
     )
     assert in_a_fresh_process(code, tmp_path) == "False False False"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["Let's go to the 超市吧。", "“Yes,” he said (twice) — and left.", "我3:30在A座等你！", "¿Dónde está?"])
+def test_words_lie_where_they_say(text):
+    for utterance in Frontend().utterances(text):
+        joined = "".join(utterance.phonemes[word.start : word.stop] for word in utterance.words)
+        assert joined.replace(" ", "") == utterance.phonemes.replace(" ", "")
+        assert all(word.text for word in utterance.words)
+        assert all(a.stop <= b.start <= a.stop + 1 for a, b in zip(utterance.words, utterance.words[1:], strict=False))
