@@ -314,7 +314,9 @@ def checks() -> tuple[Check, ...]:
         Check(name="pins", title="dependencies are pinned", command=(python, str(ROOT / "requirements" / "lock.py"), "--check")),
         Check(name="models", title="public weights are assembled", command=(python, str(ROOT / "tools" / "assemble_models.py"))),
         Check(
-            name="tests", title="pytest and coverage", command=(python, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-q", *coverage)
+            name="tests",
+            title="pytest and coverage",
+            command=(python, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-q", *coverage),
         ),
     )
 
