@@ -76,7 +76,7 @@ def test_commands_shown_in_the_docs_exist_with_their_options(page: str) -> None:
     assert shown
     for line in shown:
         words = line.split()
-        name = " ".join(words[:2]) if words[0] in {"take", "queue", "receipt", "witness", "panel", "announce"} else words[0]
+        name = " ".join(words[:2]) if words[0] in {"take", "queue", "receipt", "witness", "panel", "announce", "heritage"} else words[0]
         assert name in known, line
         options = {option for parameter in known[name].params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--json"}
         assert {word for word in words if word.startswith("--")} <= options, line

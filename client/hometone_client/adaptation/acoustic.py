@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hometone_client.adaptation.analysis import Floats
 from hometone_client.adaptation.learnt import Learnt
 from hometone_client.adaptation.low_rank import LowRankConv1d
 from hometone_client.adaptation.material import Line
 from hometone_client.adaptation.preparation import Phrase
 from hometone_client.adaptation.speaker_loss import TorchSpeakerEncoder
 from hometone_client.adaptation.spectral_losses import SpectralDistance
+from hometone_client.base.analysis import Floats
 from hometone_client.base.prosody import VOICED_HZ
 from hometone_client.base.runtime import CONTENT_HOP, DEFAULT_NOISE_SCALE, UNVOICED_NOISE, VOICED_NOISE
 from hometone_client.torchbase.decoder import F0_HOP, Decoder

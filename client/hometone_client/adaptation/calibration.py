@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hometone_client.adaptation.analysis import F0_FLOOR_HZ, Floats
+from hometone_client.base.analysis import F0_FLOOR_HZ, Floats
 from hometone_client.base.runtime import SAMPLE_RATE_HZ
 from hometone_client.evaluation import ltas
 from hometone_client.takes.segmentation import detect

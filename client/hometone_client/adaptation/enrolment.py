@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hometone_client.adaptation import calibration
-from hometone_client.adaptation.analysis import Floats
 from hometone_client.adaptation.mixture import Mixture, nearest_mixture
+from hometone_client.base.analysis import Floats
 from hometone_client.embedding.ge2e import SpeakerEncoder, centroid
 from hometone_client.evaluation import ltas
 from hometone_shared.errors import AudioError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hometone_client.adaptation.analysis import Floats
+from hometone_client.base.analysis import Floats
 from hometone_client.voices.parameters import DenseDelta, LowRankDelta, VoiceParameters
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hometone_client.adaptation import calibration
-from hometone_client.adaptation.analysis import Floats
 from hometone_client.adaptation.enrolment import LONGEST_PHRASE_S, SHORTEST_SPEECH_S, Enrolment, EnrolmentTake
 from hometone_client.adaptation.preparation import EDGE_S, Phrase, aligned_phrase, analyse, speakable, unaligned_phrase
+from hometone_client.base.analysis import Floats
 from hometone_client.base.prosody import Prosody
 from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.embedding.content import ContentEncoder

@@ -16,7 +16,7 @@ from io import BytesIO
 import numpy as np
 from scipy.optimize import nnls
 
-from hometone_client.adaptation.analysis import Floats
+from hometone_client.base.analysis import Floats
 from hometone_client.base.readers import reader
 from hometone_client.base.styles import TYPICAL_TOKENS, stock_matrix, stock_names
 

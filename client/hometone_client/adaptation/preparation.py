@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hometone_client.adaptation.alignment import carry_durations, warp
-from hometone_client.adaptation.analysis import Floats, energy_curve, f0_curve
 from hometone_client.audio.resampling import resample
+from hometone_client.base.analysis import ENERGY_OFFSET, Floats, energy_curve, f0_curve
 from hometone_client.base.prosody import Prosody
 from hometone_client.base.runtime import CONTENT_HOP, SAMPLE_RATE_HZ
 from hometone_client.embedding.content import ContentEncoder
 
 MISREAD_DISTANCE = 0.55
-# The energy the base predicts lies this much above that of the sound it makes (N units; both parts measured on stock voices).
-ENERGY_OFFSET = 0.85
 TYPICAL_ENERGY = 7.0  # 80th percentile, where there is no synthesis to compare with
 EDGE_S = 0.1
 _SILENCE_DB = -45.0

@@ -6,7 +6,7 @@
 3. Learn (`learning`): fine-tune the acoustic part; the error on the held-out takes says when to stop and which state is kept
    (requirement 20).
 4. Choose (`selection`): how much of that the voice keeps, for its words' sake.
-5. Finish (`calibration`): tone, pitch and level, measured again on what the chosen voice makes.
+5. Finish (`calibration`, `vocal_quality`): tone, pitch and level, measured again on what the chosen voice makes; breath and tremor.
 
 Everything stays in memory but for the checkpoint, which goes to a store that seals it. Nothing is logged.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from hometone_client.adaptation import calibration
+from hometone_client.adaptation import calibration, vocal_quality
 from hometone_client.adaptation.checkpoint import CheckpointStore, fingerprint, pack, unpack
 from hometone_client.adaptation.enrolment import EnrolmentTake, listen
 from hometone_client.adaptation.learning import Lesson
@@ -142,6 +142,13 @@ def adapt(
     tone = calibration.tone_towards(enrolment.spectrum, sounds, bandwidth_hz=enrolment.bandwidth_hz)
     coloured = [filtered(sound, tone, delay=calibration.TAPS // 2) for sound in sounds]
     report("finishing", 0.3)
+    tremor = vocal_quality.tremor(
+        [(phrase.f0_hz, phrase.energy) for phrase in material.phrases],
+        list(zip(chosen.best.f0_curves, chosen.best.energies, strict=True)),
+    )
+    breath = vocal_quality.breath(
+        [(phrase.samples, phrase.f0_hz) for phrase in material.phrases], list(zip(sounds, chosen.best.f0_curves, strict=True))
+    )
     made = [(sound, SAMPLE_RATE_HZ) for sound in coloured]
     f0_map = calibration.heard_pitch(
         material.f0_map,
@@ -153,6 +160,8 @@ def adapt(
         f0_map=f0_map,
         tone_filter=tone,
         gain_db=calibration.gain_db(coloured, enrolment.level_dbfs),
+        breath=breath,
+        tremor=tremor,
     )
     report("finishing", 1.0)
     record = {
@@ -171,6 +180,8 @@ def adapt(
         "strength": chosen.best.strength,
         "mixture_errors": chosen.standard,
         "pace": round(material.length_scale, 3),
+        "breath": round(breath, 3),
+        "tremor": {"rate_hz": round(tremor.rate_hz, 2), "depth": round(tremor.depth, 4)} if tremor is not None else None,
     }
     return AdaptedVoice(voice, record)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from hometone_client.adaptation import calibration
-from hometone_client.adaptation.analysis import Floats
 from hometone_client.adaptation.enrolment import Enrolment
 from hometone_client.adaptation.learnt import Learnt
 from hometone_client.adaptation.material import Line, Words
+from hometone_client.base.analysis import Floats
 from hometone_client.base.runtime import SAMPLE_RATE_HZ, BaseRuntime
 from hometone_client.embedding.ge2e import SpeakerEncoder
 from hometone_client.sharedmodel.basis import release_and_voice
@@ -40,6 +40,7 @@ class Trial:
         errors: Character error rate by the recogniser, or None where there is none for the language.
         sounds: float32 at 24 kHz, one for each line.
         f0_curves: Of the same, Hz at 80 Hz, the speaker's map applied.
+        energies: Of the same, N at 80 Hz.
     """
 
     strength: float
@@ -47,6 +48,7 @@ class Trial:
     errors: float | None
     sounds: list[Floats]
     f0_curves: list[Floats]
+    energies: list[Floats]
 
 
 def character_errors(sentences: Sequence[Words], heard: Sequence[str]) -> float:
@@ -131,16 +133,17 @@ class Selection:
 
     def _tried(self, voice: VoiceParameters, strength: float, *, counted: bool) -> Trial:
         runtime = BaseRuntime(self._base, replacements=release_and_voice(voice, self._base))
-        sounds, f0_curves = [], []
+        sounds, f0_curves, energies = [], [], []
         for line in self._lines:
             prosody = runtime.prosody(line.words.tokens, voice.style, length_scale=voice.length_scale)
             f0_curves.append(voice.f0_map(prosody.f0_hz))
+            energies.append(prosody.energy)
             sounds.append(runtime.decode(dataclasses.replace(prosody, f0_hz=f0_curves[-1]), voice.style, seed=0))
         coloured = [filtered(sound, voice.tone_filter, delay=voice.tone_delay) for sound in sounds]
         loudness = np.float32(10 ** (calibration.gain_db(coloured, self._enrolment.level_dbfs) / 20))
         heard = [limited(sound * loudness) for sound in coloured]
         alike = likeness(self._encoder, heard, self._enrolment.centroid)
-        return Trial(strength, alike, self._errors(heard) if counted else None, sounds, f0_curves)
+        return Trial(strength, alike, self._errors(heard) if counted else None, sounds, f0_curves, energies)
 
     def _errors(self, sounds: Sequence[Floats]) -> float:
         heard = [

@@ -23,10 +23,12 @@ from hometone_client.cli import (
     announce,
     consent,
     contribute,
+    convert,
     doctor,
     enroll,
     evaluate,
     federation,
+    heritage,
     lend,
     open_pages,
     panel,
@@ -52,7 +54,7 @@ from hometone_shared.errors import HometoneError, UsageError
 OPTIONS: Final = CommonOptions(
     flags=("--json", "--debug"),
     with_value=("--home", "--lang", "--models"),
-    groups=frozenset({"take", "queue", "receipt", "witness", "panel", "announce"}),
+    groups=frozenset({"take", "queue", "receipt", "witness", "panel", "announce", "heritage"}),
 )
 
 EPILOG: Final = """\b
@@ -81,6 +83,7 @@ for room in (
     take,
     train,
     say,
+    convert,
     voices,
     evaluate,
     panel,
@@ -88,6 +91,7 @@ for room in (
     serve,
     open_pages,
     lend,
+    heritage,
     announce,
     consent,
     federation,

@@ -18,6 +18,7 @@ What it may see: everything of one speaker. What it must never do: keep any of i
 | `policy` | `retention` | what is to go by itself (`retention.policy`) |
 | `listening-clip` | a random id | a sound of a listening test: her voice, a recording, or what they are compared with |
 | `listening-rating` | a random id | what one listener answered about her (`listening.ratings`) |
+| `heritage` | number of the archive | where it was written, who keeps it (`heritage.registry`) |
 | `embedding` | `own` | centroid of her takes, once they were dropped (`spoken_phrase`) |
 | `journal` | time and number | what was done or refused |
 | `job` | `adaptation` | work that waits in the queue |

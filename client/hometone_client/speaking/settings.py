@@ -1,9 +1,11 @@
-"""What a listener may wish for: pace, liveliness, pitch. Checked when made, so that what speaks need not ask (requirements 14 to 16)."""
+"""What a listener may wish for: pace, liveliness, pitch, edits. Checked when made; what speaks need not ask (requirements 14 to 16)."""
 
 import math
 from dataclasses import dataclass
 from typing import Final
 
+from hometone_client.editing.controls import Controls
+from hometone_client.editing.reading import INPUT_TYPES, TEXT
 from hometone_shared.errors import UsageError
 
 LENGTH_SCALE_RANGE: Final = (0.3, 3.0)
@@ -23,6 +25,8 @@ class SpeakingSettings:
         pitch_semitones: -12 to 12; moves F0 and nothing else, so that the timbre stays (requirement 14).
         pitch_range: 0 to 2; widens or flattens the intonation about the sentence's median: 0 is a monotone, 1 leaves it as it is.
         seed: Makes the noise repeatable; drawn anew each time by default.
+        input_type: What the text is: "text", or "ssml".
+        controls: What is wanted of single sentences, words and phonemes (docs/editing.md).
 
     Raises:
         UsageError: A value lies outside its range.
@@ -33,6 +37,8 @@ class SpeakingSettings:
     pitch_semitones: float = 0.0
     pitch_range: float = 1.0
     seed: int | None = None
+    input_type: str = TEXT
+    controls: Controls | None = None
 
     def __post_init__(self) -> None:
         _check(self.length_scale, LENGTH_SCALE_RANGE, what="length scale")
@@ -41,6 +47,8 @@ class SpeakingSettings:
         _check(self.pitch_range, PITCH_RANGE_RANGE, what="pitch range")
         if self.seed is not None and (type(self.seed) is not int or not 0 <= self.seed < _SEED_LIMIT):
             raise UsageError("the seed is not a whole number from 0", hint="leave it out, or give a number such as 7")
+        if self.input_type not in INPUT_TYPES:
+            raise UsageError("the text is neither text nor ssml", hint=f"choose one of {', '.join(INPUT_TYPES)}")
 
 
 def _check(value: object, allowed: tuple[float, float], *, what: str) -> None:

@@ -55,6 +55,9 @@ class Utterance:
         tokens: Token ids, 1 to 510, without padding; the row of a style table is `len(tokens) - 1`.
         pause_after_s: Silence to leave after it, seconds.
         words: Its words and marks in order; the spaces between them belong to none.
+        start: Where its text begins in what was to be read, as `characters.readable` leaves it. Parts of a clause without commas all begin
+            and end with the clause.
+        stop: One behind its last character there.
     """
 
     text: str
@@ -63,6 +66,8 @@ class Utterance:
     tokens: tuple[int, ...]
     pause_after_s: float
     words: tuple[WordSpan, ...] = ()
+    start: int = 0
+    stop: int = 0
 
     @property
     def input_ids(self) -> tuple[int, ...]:

@@ -28,6 +28,23 @@ class Word:
         return self.phonemes in MARKS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A stretch of a text that is read otherwise than the rest of it.
+
+    Attributes:
+        start: Its first character, counted in the text as `characters.readable` leaves it.
+        stop: One behind its last.
+        language: How its Latin words are read.
+        phonemes: Its sounds, symbols of the base; then it is one word.
+    """
+
+    start: int
+    stop: int
+    language: str | None = None
+    phonemes: str | None = None
+
+
 def join_phonemes(words: Sequence[Word]) -> str:
     """One phoneme string: single spaces between words, punctuation on the side it belongs to."""
     joined = ""

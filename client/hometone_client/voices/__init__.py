@@ -1,7 +1,7 @@
 """What makes a voice: its parameters, the bytes they are kept as, and the list of voices that this laptop can speak with."""
 
 from hometone_client.voices.container import VoiceSource, from_bytes, to_bytes
-from hometone_client.voices.parameters import DenseDelta, F0Map, LowRankDelta, SharedRelease, VoiceParameters
+from hometone_client.voices.parameters import DenseDelta, F0Map, LowRankDelta, SharedRelease, Tremor, VoiceParameters
 from hometone_client.voices.registry import Voice, VoiceRegistry, stock_parameters
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "F0Map",
     "LowRankDelta",
     "SharedRelease",
+    "Tremor",
     "Voice",
     "VoiceParameters",
     "VoiceRegistry",

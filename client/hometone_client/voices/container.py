@@ -1,4 +1,4 @@
-"""`VoiceParameters` <-> bytes: the voice format, versions 1 and 2 (docs/voice-format.md).
+"""`VoiceParameters` <-> bytes: the voice format, versions 1 to 3 (docs/voice-format.md).
 
 What it does: writes and reads safetensors bytes with one JSON metadata text. It reads bytes that may be hostile: whatever they are, the
 answer is a valid `VoiceParameters` or a `ModelError`, and memory stays within a small multiple of the input.
@@ -9,7 +9,8 @@ Reading:
 
 1. size: not above `BYTES_LIMIT`;
 2. frame: safetensors' own parser checks offsets, overlaps, types and the header's size;
-3. metadata: exactly one key, `hometone-voice`, a JSON object without unknown or missing fields; version 2 names a shared release;
+3. metadata: exactly one key, `hometone-voice`, a JSON object without unknown or missing fields; version 2 names a shared release,
+   version 3 may name one and has breath and tremor;
 4. tensors: float32 only, exactly the names that the format knows;
 5. values: `VoiceParameters` checks shapes, ranges and finiteness.
 """
@@ -25,13 +26,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from hometone_client.voices.parameters import DELTAS_LIMIT, DenseDelta, F0Map, LowRankDelta, SharedRelease, VoiceParameters, WeightDelta
+from hometone_client.voices.parameters import (
+    DELTAS_LIMIT,
+    DenseDelta,
+    F0Map,
+    LowRankDelta,
+    SharedRelease,
+    Tremor,
+    VoiceParameters,
+    WeightDelta,
+)
 from hometone_shared.errors import HometoneError, ModelError
 
 METADATA_KEY: Final = "hometone-voice"
-VERSION: Final = 2
-#: Voices without a shared release are written as before there were any: the same voice gives the same bytes, and older versions read them.
+VERSION: Final = 3
+#: A voice is written in the oldest version that can hold it: the same voice gives the same bytes as ever, and older programs read them.
 _WITHOUT_RELEASE: Final = 1
+_WITH_RELEASE: Final = 2
 #: A voice that changed every weight of the base is about 330 MB.
 BYTES_LIMIT: Final = 420_000_000
 _METADATA_LIMIT: Final = 64_000
@@ -84,6 +95,25 @@ class _FieldsWithRelease(_Fields):
     shared: _SharedFields
 
 
+class _TremorFields(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    rate_hz: float
+    depth: float
+
+
+class _FieldsWithBreath(_Fields):
+    """The metadata of version 3; null stands for no tremor and for no release."""
+
+    version: Literal[3]  # type: ignore[assignment]
+    shared: _SharedFields | None
+    breath: float
+    tremor: _TremorFields | None
+
+
+_KINDS: Final[Mapping[int, type[_Fields]]] = {_WITHOUT_RELEASE: _Fields, _WITH_RELEASE: _FieldsWithRelease, VERSION: _FieldsWithBreath}
+
+
 def _refuse(what: str) -> ModelError:
     return ModelError(f"this is not a usable voice: {what}", hint="train the voice again, or restore it from a backup")
 
@@ -113,7 +143,10 @@ def to_bytes(voice: VoiceParameters) -> bytes:
     if shared is not None:
         tensors[_THETA] = shared.theta
         identity = _SharedFields(number=shared.number, basis_sha256=shared.basis_sha256, theta_sha256=shared.theta_sha256)
-        described |= {"version": VERSION, "shared": identity.model_dump()}
+        described |= {"version": _WITH_RELEASE, "shared": identity.model_dump()}
+    if voice.breath or voice.tremor is not None:
+        tremor = voice.tremor and _TremorFields(rate_hz=float(voice.tremor.rate_hz), depth=float(voice.tremor.depth)).model_dump()
+        described |= {"version": VERSION, "shared": described.get("shared"), "breath": float(voice.breath), "tremor": tremor}
     text = json.dumps(described, sort_keys=True, separators=(",", ":"))
     written: bytes = save({name: tensors[name] for name in sorted(tensors)}, metadata={METADATA_KEY: text})
     return written
@@ -156,7 +189,7 @@ def _fields(data: bytes) -> _Fields:
     if version > VERSION:
         raise ModelError("this voice was made by a newer Hometone", hint="update Hometone on this computer")
     try:
-        return (_FieldsWithRelease if version == VERSION else _Fields).model_validate(content)
+        return _KINDS.get(version, _Fields).model_validate(content)
     except ValidationError as error:
         # Without the values: they come from elsewhere.
         raise _refuse(f"its description has {error.error_count()} wrong fields") from None
@@ -196,11 +229,11 @@ def _deltas(tensors: dict[str, NDArray[np.float32]]) -> dict[str, WeightDelta]:
 
 
 def _shared(fields: _Fields, tensors: dict[str, NDArray[np.float32]]) -> SharedRelease | None:
-    if not isinstance(fields, _FieldsWithRelease):
+    told = fields.shared if isinstance(fields, _FieldsWithRelease | _FieldsWithBreath) else None
+    if told is None:
         return None
     if _THETA not in tensors:
         raise _refuse("its shared release is missing")
-    told = fields.shared
     release = SharedRelease(number=told.number, basis_sha256=told.basis_sha256, theta=tensors.pop(_THETA))
     if release.theta_sha256 != told.theta_sha256:
         raise _refuse("its shared release is not the one it was made on")
@@ -218,6 +251,9 @@ def _voice(fields: _Fields, tensors: dict[str, NDArray[np.float32]]) -> VoicePar
         raise _refuse("its date cannot be read") from None
     if created.strftime(_TIME) != fields.created:
         raise _refuse("its date cannot be read")
+    breath, tremor = (fields.breath, fields.tremor) if isinstance(fields, _FieldsWithBreath) else (0.0, None)
+    if isinstance(fields, _FieldsWithBreath) and not breath and tremor is None:
+        raise _refuse("it is written in another version than its own")
     try:
         shared = _shared(fields, tensors)
         return VoiceParameters(
@@ -232,6 +268,8 @@ def _voice(fields: _Fields, tensors: dict[str, NDArray[np.float32]]) -> VoicePar
             tone_filter=tone,
             gain_db=fields.gain_db,
             voiced_noise=fields.voiced_noise,
+            breath=breath,
+            tremor=None if tremor is None else Tremor(rate_hz=tremor.rate_hz, depth=tremor.depth),
             shared=shared,
         )
     except ModelError:

@@ -37,6 +37,11 @@ GAIN_RANGE_DB: Final = (-24.0, 24.0)
 #: Amplitude of the noise under voiced sound. The base's own is 0.003 (SineGen of Kokoro); 0.1 is a whisper.
 VOICED_NOISE_RANGE: Final = (0.0, 0.1)
 VOICED_NOISE_OF_BASE: Final = 0.003
+#: Share of the power of voiced sound that is exchanged for noise; 0.9 is a whisper.
+BREATH_RANGE: Final = (0.0, 0.9)
+#: A tremor of the voice: swings a second, and how far as a share of F0 (half a semitone is 0.03).
+TREMOR_RATE_RANGE_HZ: Final = (3.0, 10.0)
+TREMOR_DEPTH_RANGE: Final = (0.0, 0.1)
 #: Where an F0 may lie: from creaky deep voices to children shouting.
 F0_RANGE_HZ: Final = (40.0, 1_100.0)
 #: Below this the base means "no voice here"; it is the source's own threshold.
@@ -183,6 +188,23 @@ class F0Map:
         return np.where(voiced, moved, f0_hz).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tremor:
+    """A tremor of F0 (`speaking.tremor`).
+
+    Attributes:
+        rate_hz: Swings a second.
+        depth: Amplitude as a share of F0.
+    """
+
+    rate_hz: float
+    depth: float
+
+    def __post_init__(self) -> None:
+        _check_number(self.rate_hz, what="the rate of its tremor", low=TREMOR_RATE_RANGE_HZ[0], high=TREMOR_RATE_RANGE_HZ[1])
+        _check_number(self.depth, what="the depth of its tremor", low=TREMOR_DEPTH_RANGE[0], high=TREMOR_DEPTH_RANGE[1])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SharedRelease:
     """The release of the shared model that a voice was made on; the voice carries it, so that it goes on speaking as it did.
@@ -231,7 +253,9 @@ class VoiceParameters:
         length_scale: The speaker's own pace; above 1 is slower. A listener's wish multiplies it.
         tone_filter: float32 [taps] FIR at 24,000 Hz, linear phase (symmetric) or minimum phase.
         gain_db: Level change after the filter, dB.
-        voiced_noise: Amplitude of the noise under voiced sound, before a listener's `noise_scale`: the breath of the voice.
+        voiced_noise: Amplitude of the noise under voiced sound in the decoder's source, before a listener's `noise_scale`.
+        breath: Share of the power of voiced sound that is exchanged for noise behind the decoder (`speaking.aspiration`).
+        tremor: Of F0; None is a steady voice.
         shared: The release of the shared model that it was made on; None means the base itself.
     """
 
@@ -246,6 +270,8 @@ class VoiceParameters:
     tone_filter: FloatArray = field(default_factory=_identity_filter)
     gain_db: float = 0.0
     voiced_noise: float = VOICED_NOISE_OF_BASE
+    breath: float = 0.0
+    tremor: Tremor | None = None
     shared: SharedRelease | None = None
 
     def __post_init__(self) -> None:
@@ -274,6 +300,9 @@ class VoiceParameters:
         _check_number(self.length_scale, what="its pace", low=LENGTH_SCALE_RANGE[0], high=LENGTH_SCALE_RANGE[1])
         _check_number(self.gain_db, what="its level", low=GAIN_RANGE_DB[0], high=GAIN_RANGE_DB[1])
         _check_number(self.voiced_noise, what="its breath", low=VOICED_NOISE_RANGE[0], high=VOICED_NOISE_RANGE[1])
+        _check_number(self.breath, what="its breath", low=BREATH_RANGE[0], high=BREATH_RANGE[1])
+        if self.tremor is not None and not isinstance(self.tremor, Tremor):
+            raise _refuse("its tremor is of an unknown kind")
         self._check_deltas()
 
     def _check_deltas(self) -> None:
@@ -340,7 +369,9 @@ class VoiceParameters:
     def digest(self) -> str:
         """Return the SHA-256 of everything that changes the sound (dates and names of recipes do not)."""
         f0 = self.f0_map
-        numbers = (f0.reference_hz, f0.target_hz, f0.range_scale, self.length_scale, self.gain_db, self.voiced_noise)
+        numbers = [f0.reference_hz, f0.target_hz, f0.range_scale, self.length_scale, self.gain_db, self.voiced_noise]
+        if self.breath or self.tremor is not None:  # voices that have neither keep the digest they always had
+            numbers += [self.breath, self.tremor.rate_hz if self.tremor else 0.0, self.tremor.depth if self.tremor else 0.0]
         hasher = hashlib.sha256(repr((self.weights_digest(), tuple(float(number) for number in numbers))).encode())
         for array in (self.style, self.tone_filter):
             hasher.update(repr(array.shape).encode() + array.astype("<f4").tobytes())

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hometone_client.audio.encoding import NATIVE_RATE_HZ, SAMPLE_RATES_HZ, SpeechFormat
+from hometone_client.editing.controls import VERSION, Controls
 from hometone_client.speaking.settings import (
     LENGTH_SCALE_RANGE,
     NOISE_SCALE_RANGE,
@@ -26,6 +27,23 @@ _RATES_HZ: list[Any] = sorted({rate for rates in SAMPLE_RATES_HZ.values() for ra
 def _range(least: float, most: float) -> dict[str, Any]:
     """What the description of a field says of it; `SpeakingSettings` is who checks it, in words for people."""
     return {"minimum": least, "maximum": most}
+
+
+# Which fields an entry may have is left to `Controls`, in words for people.
+_CONTROLS: dict[str, Any] = {
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["version"],
+            "properties": {
+                "version": {"const": VERSION},
+                **{kind: {"type": "array", "items": {"type": "object"}} for kind in ("sentences", "words", "phonemes")},
+            },
+            "additionalProperties": False,
+        },
+        {"type": "null"},
+    ]
+}
 
 
 class VoiceReference(BaseModel):
@@ -52,6 +70,8 @@ class SpokenText(BaseModel):
         language: How Latin words are read.
         sample_rate_hz: Rate of the sound.
         audible_label: Say first that the voice is synthetic.
+        input_type: What `input` is: a text, or an SSML document (docs/editing.md).
+        controls: What is wanted of single sentences, words and phonemes (docs/editing.md).
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -68,6 +88,8 @@ class SpokenText(BaseModel):
     language: str | None = Field(default=None, max_length=16, json_schema_extra={"enum": [*LANGUAGES, None]})
     sample_rate_hz: int = Field(default=NATIVE_RATE_HZ, json_schema_extra={"enum": _RATES_HZ})
     audible_label: bool = False
+    input_type: Literal["text", "ssml"] = "text"
+    controls: dict[str, Any] | None = Field(default=None, json_schema_extra=_CONTROLS)
 
     @property
     def voice_id(self) -> str:
@@ -92,6 +114,8 @@ class SpokenText(BaseModel):
             pitch_semitones=chosen.pitch_semitones,
             pitch_range=chosen.pitch_range,
             seed=chosen.seed,
+            input_type=self.input_type,
+            controls=None if self.controls is None else Controls.from_object(self.controls),
         )
 
 

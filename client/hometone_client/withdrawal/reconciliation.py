@@ -21,6 +21,7 @@ from pathlib import Path
 
 from hometone_client.federation.membership import Membership
 from hometone_client.federation.willing import CHECKPOINTS, stop_contributing
+from hometone_client.heritage.registry import StoppedArchiving, stop_archiving
 from hometone_client.lending.guests import read_guest
 from hometone_client.listening.stopping import stop_listening
 from hometone_client.speakers.forgetting import Forgotten, forget
@@ -228,16 +229,25 @@ class Desk:
         """
         item = self._outbox.add(known.envelope)
         checkpoints = sum(room.vault.has("checkpoint", name) for name in CHECKPOINTS)
-        records = 0
+        records, archived = 0, StoppedArchiving(0, 0, 0)
         for purpose in known.tombstone.ended:
             if purpose is Purpose.LISTENING:
                 records += stop_listening(room)
+            if purpose is Purpose.ARCHIVE:
+                archived = stop_archiving(room)
+                records += archived.records
             records += stop_contributing(room) if purpose is Purpose.FEDERATED else room.withdraw_consent(purpose)
-        removed = {Removed.RECORDS: records, Removed.CHECKPOINTS: checkpoints if known.tombstone.ends(Purpose.FEDERATED) else 0}
+        removed = {
+            Removed.RECORDS: records,
+            Removed.CHECKPOINTS: checkpoints if known.tombstone.ends(Purpose.FEDERATED) else 0,
+            Removed.EXPORTS: archived.removed,
+        }
         if known.tombstone.ends(Purpose.ANNOUNCEMENTS):
             copies = sum(self._erase_copy(copy) for copy in self._own_copies(known.tombstone.pseudonym))
             removed |= {Removed.LENT_COPIES: copies} if copies else {}
-        removal = Removal.of_purposes(room, known.tombstone, removed=removed, now_s=self._now_s, here=self._device)
+        removal = Removal.of_purposes(
+            room, known.tombstone, removed=removed, now_s=self._now_s, here=self._device, archives=archived.elsewhere
+        )
         removal = replace(removal, holder=self._proof(room.speaker_id))
         self._write_receipt(item, removal)
         return removal

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from hometone_client.federation.ledger import DELTA, PrivacyLedger
+from hometone_client.heritage.registry import HERITAGE_KIND
 from hometone_client.lending.giving import lent_copies
 from hometone_client.lending.guests import DAY_S
 from hometone_client.speakers.forgetting import Forgotten
@@ -42,6 +43,7 @@ _WORDS: Final[Mapping[str, Removed]] = MappingProxyType(
         "job": Removed.JOBS,
     }
 )
+_ELSEWHERE: Final = PendingItem(what=Pending.EXPORTS_ELSEWHERE, until=None)
 _NOT_COUNTED: Final = frozenset({"export"})
 """Entries about files elsewhere: the files themselves are counted."""
 
@@ -91,13 +93,15 @@ class Removal:
         return cls(
             role=Role.LAPTOP,
             removed=dict(removed),
-            pending=(*_lent(room, now_s=now_s, here=here), *_replay(treatment)),
+            pending=(*_lent(room, now_s=now_s, here=here), *_handed_on(kinds[HERITAGE_KIND]), *_replay(treatment)),
             shared_model=treatment,
             exports=kinds["export"],
         )
 
     @classmethod
-    def of_purposes(cls, room: SpeakerRoom, tombstone: Tombstone, *, removed: Mapping[Removed, int], now_s: int, here: str = "") -> Self:
+    def of_purposes(
+        cls, room: SpeakerRoom, tombstone: Tombstone, *, removed: Mapping[Removed, int], now_s: int, here: str = "", archives: int = 0
+    ) -> Self:
         """What was removed of a speaker who stays, for purposes that have ended.
 
         Args:
@@ -106,12 +110,12 @@ class Removal:
             removed: What went.
             now_s: Seconds since 1970.
             here: Device id of this laptop, which no copy is elsewhere on.
+            archives: How many heritage archives were made of her voice; each was made to be handed on.
         """
         treatment = shared_model_treatment(room, tombstone) if tombstone.ends(Purpose.FEDERATED) else None
         lent = _lent(room, now_s=now_s, here=here) if tombstone.ends(Purpose.ANNOUNCEMENTS) else ()
-        return cls(
-            role=Role.LAPTOP, removed=removed, pending=(*lent, *_replay(treatment)), shared_model=treatment, exports=0, keys_go=False
-        )
+        pending = (*lent, *_handed_on(archives), *_replay(treatment))
+        return cls(role=Role.LAPTOP, removed=removed, pending=pending, shared_model=treatment, exports=0, keys_go=False)
 
     @classmethod
     def of_guest(cls, *, voices: int, exports: int, holder: bytes | None) -> Self:
@@ -124,13 +128,13 @@ class Removal:
         pending = list(self.pending)
         if done.exports_known:
             removed[Removed.EXPORTS] = done.exports_removed
-        if done.exports_missing or not done.exports_known:
-            pending.append(PendingItem(what=Pending.EXPORTS_ELSEWHERE, until=None))
+        if (done.exports_missing or not done.exports_known) and _ELSEWHERE not in pending:
+            pending.append(_ELSEWHERE)
         return replace(self, removed=removed, pending=(*pending, *_open_files(done.receipt)))
 
     def after_interruption(self) -> Self:
         """The same when the process that removed it was killed: nobody can say how many files elsewhere were still in their places."""
-        elsewhere = () if self.exports == 0 else (PendingItem(what=Pending.EXPORTS_ELSEWHERE, until=None),)
+        elsewhere = () if self.exports == 0 or _ELSEWHERE in self.pending else (_ELSEWHERE,)
         return replace(self, pending=(*self.pending, *elsewhere))
 
     def receipt(self, envelope: Envelope, tombstone: Tombstone, *, now_s: int) -> HolderReceipt:
@@ -232,6 +236,11 @@ def _lent(room: SpeakerRoom, *, now_s: int, here: str) -> Sequence[PendingItem]:
         if copy.ends > now_s and copy.recipient != here:
             ends[copy.recipient] = max(ends.get(copy.recipient, 0), min(copy.ends, now_s + copy.lease_days * DAY_S))
     return tuple(PendingItem(what=Pending.LENT_COPIES, until=end) for end in sorted(ends.values()))
+
+
+def _handed_on(archives: int) -> Sequence[PendingItem]:
+    """Archives were made to be handed on, and nobody can call them back; their keepers' programs refuse them."""
+    return (_ELSEWHERE,) if archives else ()
 
 
 def _replay(treatment: SharedModelTreatment | None) -> Sequence[PendingItem]:

@@ -107,12 +107,16 @@ class _Reader:
         names: dict[str, str] = {**data["names"], **data["british"]} if self._british else data["names"]
         if word.lower() in names:
             return names[word.lower()]
+        stem = re.fullmatch(r"(.+?)'?s", word.lower())
+        if stem and stem[1] in names and not self._lexicon.knows(word.lower()):
+            return self._lexicon.plural(names[stem[1]])
         if word in data["letters"]:
             return self._lexicon.spell(word)
         if len(word) == 1 and word not in "AaI":
             return self._lexicon.spell(word)
-        if re.fullmatch(r"[A-Z]{2,}s", word) and not self._lexicon.knows(word.lower()):
-            return self._lexicon.plural(self._lexicon.spell(word[:-1]))
+        initialism = re.fullmatch(r"([A-Z]{2,})(?:'?s)", word)
+        if initialism and not self._lexicon.knows(word.lower()) and not self._is_word(initialism[1]):
+            return self._lexicon.plural(self._lexicon.spell(initialism[1]))
         for form in dict.fromkeys((word, _plain_letters(word))):
             found = self._lexicon.pronounce(form, tag=tag, context=context)
             if found:
@@ -121,6 +125,10 @@ class _Reader:
         if word.isascii() and word.isupper() and (len(word) <= _LONGEST_INITIALISM or not vowels):
             return self._lexicon.spell(word)
         return None
+
+    def _is_word(self, word: str) -> bool:
+        """Whether capitals are said as a word (NASA) and not letter by letter."""
+        return word not in _data()["letters"] and (self._lexicon.knows(word) or self._lexicon.knows(word.lower()))
 
     def _guess(self, word: str) -> str:
         sounds = from_espeak(espeak.phonemes(word.lower(), voice="en-gb" if self._british else "en-us"), british=self._british)

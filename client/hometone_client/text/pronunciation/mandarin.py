@@ -41,6 +41,8 @@ def _segmenter() -> Any:
     # What Tokenizer.initialize() does, without its cache file (2) and its log lines.
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
+    for word in _data()["apart"]:
+        tokenizer.FREQ[word] = 0
     for word in _data()["readings"]:
         if len(word) > 1 and not tokenizer.FREQ.get(word):
             tokenizer.add_word(word)
@@ -145,7 +147,12 @@ def _single(word: str, *, before: str, after: str) -> str | None:
 
 def _halves(word: str) -> int:
     """Where the second half of a word begins: after its first two characters unless they only make a word with the third."""
+    reviewed: dict[str, int] = _data()["halves"]
+    if word in reviewed:
+        return reviewed[word]
     if len(word) == 3:
+        if set(word[:2]) <= NUMERALS | set("几好哪"):
+            return 2
         frequency = _segmenter().FREQ
         return 2 if (frequency.get(word[:2]) or 0) >= (frequency.get(word[1:]) or 0) else 1
     return len(word) // 2
@@ -157,6 +164,8 @@ def _syllables(words: list[str]) -> list[SyllableWord]:
         before, after = words[i - 1] if i else "", words[i + 1] if i + 1 < len(words) else ""
         contextual = _single(word, before=before, after=after) if len(word) == 1 else None
         readings = (contextual,) if contextual else _reading(word)
+        if word == "等等" and after and (not before or before in _data()["wait_after"]):
+            readings = ("deng2", "deng5")  # "wait", not "and so on"
         syllables = []
         for character, reading in zip(word, readings, strict=True):
             tone = {"一": 1, "不": 4}.get(character, int(reading[-1]))
@@ -193,14 +202,7 @@ def readings(text: str) -> list[SyllableWord]:
     for i, word in enumerate(words):
         if len(word) > 1 and word[-1] == "儿" and word not in full_er and word[-2:] not in full_er:
             dictionary[i] = (*dictionary[i][:-1], Syllable(character="儿", pinyin="er", tone=5))
-    surface = apply_sandhi(dictionary, ordinal_before=_data()["ordinal_one_before"], halves=[_halves(word) for word in words])
-    redoubled: list[str] = _data()["third_tone_reduplication"]
-    return [
-        (Syllable(character=word[0].character, pinyin=word[0].pinyin, tone=2), *word[1:])
-        if "".join(syllable.character for syllable in word) in redoubled
-        else word
-        for word in surface
-    ]
+    return apply_sandhi(dictionary, ordinal_before=_data()["ordinal_one_before"], halves=[_halves(word) for word in words])
 
 
 def pronounce(text: str) -> list[Word]:

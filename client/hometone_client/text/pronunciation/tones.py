@@ -1,20 +1,27 @@
 """Tone sandhi of standard Mandarin on words whose dictionary tones are known.
 
-1. 不 is bu2 before a fourth tone, neutral inside V不V and V不C.
+1. 不 is bu2 before a fourth tone, neutral inside V不V and V不C (看不看, 来不及), not in 不见不散, 源源不断, 要不是.
 2. 一 is yi1 in numerals, ordinals and at the end of a phrase; neutral inside V一V; else yi2 before a fourth tone, yi4 before the others.
 3. 个 after a numeral or a demonstrative is neutral (it still counts as fourth tone for 一 and 不).
 4. Third tones: the first of two becomes a second tone; inside a word by its halves, then between words from right to left inside numbers
    and where one of the two has a single syllable (Duanmu 2007, The Phonology of Standard Chinese, ch. 11: feet are built from the left
-   inside words and single syllables attach to their neighbours).
+   inside words and single syllables attach to their neighbours). A number with its measure word (五把) and a preposition with its object
+   (比我) are such a foot before anything else attaches to them.
 
 Pure functions; the word lists are data.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import NamedTuple
 
 NUMERALS = frozenset("零一二三四五六七八九十百千万亿两幺〇")
 _GE_AFTER = NUMERALS | frozenset("几这那哪每各整半多")
+_PREPOSITIONS = frozenset("比把往给")
+_NO_OBJECT = NUMERALS | frozenset("小老很")
+_COMPLEMENTS = frozenset("到住得了起及下上开出来去过着清动见完惯消多定离懂透成饱准够通转走")
+_NO_COMPLEMENT_AFTER = frozenset("要可并决绝从毫都也就还又再若倘莫岂何无只很能会前尚总偏我你您他她它谁人这那")
 _NEUTRAL = 5
 
 
@@ -34,16 +41,29 @@ def _toned(syllable: Syllable, tone: int) -> Syllable:
     return replace(syllable, tone=tone)
 
 
-def _bu(flat: list[Syllable], *, starts: set[int]) -> None:
+def _bu(flat: list[Syllable], *, words: Sequence[SyllableWord]) -> None:
+    ends = {start + len(word) - 1 for start, word in zip(_starts(words), words, strict=True)}
+    inside = {start + 1 for start, word in zip(_starts(words), words, strict=True) if _has_complement(word)}
     for i, syllable in enumerate(flat):
         if syllable.character != "不":
             continue
         following = flat[i + 1] if i + 1 < len(flat) else None
-        inside = i not in starts and i + 1 not in starts and following is not None
-        if inside and following is not None and i > 0 and (flat[i - 1].character == following.character or i + 2 in starts | {len(flat)}):
+        redoubled = following is not None and i > 0 and flat[i - 1].character == following.character
+        liao = following is not None and i > 0 and i + 1 in ends and (following.character, following.pinyin) == ("了", "liao")
+        if redoubled or liao or i in inside:
             flat[i] = _toned(syllable, _NEUTRAL)
         elif following is not None and (following.tone == 4 or following.character == "个"):
             flat[i] = _toned(syllable, 2)
+
+
+def _has_complement(word: SyllableWord) -> bool:
+    """Whether a word is a verb, 不 and what cannot be done (来不及, 舍不得)."""
+    text = "".join(syllable.character for syllable in word)
+    return len(text) == 3 and text[1] == "不" and text[2] in _COMPLEMENTS and text[0] not in _NO_COMPLEMENT_AFTER
+
+
+def _starts(words: Sequence[SyllableWord]) -> list[int]:
+    return [0, *accumulate(len(word) for word in words)][:-1]
 
 
 def _yi(flat: list[Syllable], *, ordinal_before: Sequence[str]) -> None:
@@ -103,24 +123,52 @@ def apply_sandhi(words: Sequence[SyllableWord], *, ordinal_before: Sequence[str]
         halves: For each word the index where its second half begins.
     """
     flat = [syllable for word in words for syllable in word]
-    starts: set[int] = set()
-    position = 0
-    for word in words:
-        starts.add(position)
-        position += len(word)
+    starts = _starts(words)
     _ge(flat)
     _yi(flat, ordinal_before=ordinal_before)
-    _bu(flat, starts=starts)
-    surface: list[list[Syllable]] = []
-    position = 0
-    for word, half in zip(words, halves, strict=True):
-        syllables = flat[position : position + len(word)]
-        position += len(word)
-        surface.append(_third_inside(syllables, halves=half) if len(syllables) > 1 else syllables)
-    for i in range(len(surface) - 2, -1, -1):
-        number = {surface[i][-1].character, surface[i + 1][0].character} <= NUMERALS | {"点"}
-        close = number or len(surface[i]) == 1 or len(surface[i + 1]) == 1
-        if close and surface[i][-1].tone == 3 and surface[i + 1][0].tone == 3:
-            surface[i][-1] = _toned(surface[i][-1], 2)
-            surface[i] = _third_inside(surface[i], halves=len(surface[i]) // 2) if len(surface[i]) > 1 else surface[i]
-    return [tuple(word) for word in surface]
+    _bu(flat, words=words)
+    surface = [
+        _third_inside(syllables, halves=half) if len(syllables := flat[start : start + len(word)]) > 1 else syllables
+        for start, word, half in zip(starts, words, halves, strict=True)
+    ]
+    flat = [syllable for foot in _between(_feet(surface)) for syllable in foot.syllables]
+    return [tuple(flat[start : start + len(word)]) for start, word in zip(starts, words, strict=True)]
+
+
+class _Foot(NamedTuple):
+    """What attaches as a whole; whether its first and its last word have a single syllable, to which neighbours are close."""
+
+    syllables: list[Syllable]
+    begins_alone: bool
+    ends_alone: bool
+
+
+def _feet(words: list[list[Syllable]]) -> list[_Foot]:
+    """Words, each number with its measure word and each preposition with its object as one foot."""
+    feet: list[_Foot] = []
+    joins = False  # whether the last foot takes in a single syllable
+    for word in words:
+        alone = len(word) == 1
+        if alone and joins and word[0].character not in _NO_OBJECT:
+            last = feet[-1]
+            joined = _third_inside([*last.syllables, *word], halves=len(last.syllables))
+            feet[-1] = _Foot(joined, last.begins_alone, ends_alone=True)
+            joins = False
+            continue
+        feet.append(_Foot(word, alone, alone))
+        number = all(syllable.character in NUMERALS for syllable in word)
+        joins = number or (alone and word[0].character in _PREPOSITIONS)
+    return feet
+
+
+def _between(feet: list[_Foot]) -> list[_Foot]:
+    """Third tones at the edges of feet."""
+    feet = list(feet)
+    for i in range(len(feet) - 2, -1, -1):
+        before, after = feet[i].syllables, feet[i + 1].syllables
+        number = {before[-1].character, after[0].character} <= NUMERALS | {"点"}
+        close = number or feet[i].ends_alone or feet[i + 1].begins_alone
+        if close and before[-1].tone == 3 and after[0].tone == 3:
+            changed = [*before[:-1], _toned(before[-1], 2)]
+            feet[i] = feet[i]._replace(syllables=_third_inside(changed, halves=len(changed) // 2) if len(changed) > 1 else changed)
+    return feet

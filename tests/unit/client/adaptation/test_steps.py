@@ -13,7 +13,6 @@ from torch import nn
 
 from hometone_client.adaptation import AdaptationSettings, calibration
 from hometone_client.adaptation.alignment import carry_durations, warp
-from hometone_client.adaptation.analysis import energy_curve, f0_curve
 from hometone_client.adaptation.checkpoint import MemoryStore, fingerprint, pack, unpack
 from hometone_client.adaptation.learnt import Learnt
 from hometone_client.adaptation.low_rank import LowRankConv1d
@@ -24,6 +23,7 @@ from hometone_client.adaptation.progress import STAGES, Progress, ProgressReport
 from hometone_client.adaptation.selection import Trial, character_errors, choose, fewest_errors
 from hometone_client.adaptation.spectral_losses import SpectralDistance
 from hometone_client.audio.resampling import resample
+from hometone_client.base.analysis import energy_curve, f0_curve
 from hometone_client.base.readers import reader
 from hometone_client.base.runtime import BaseRuntime
 from hometone_client.base.styles import TYPICAL_TOKENS, stock_names, stock_style
@@ -218,13 +218,13 @@ def test_spectral_distance_is_nought_for_equal_sounds_and_blind_above_the_band()
 def test_likeness_is_kept_as_far_as_the_words_can_bear(
     errors: tuple[float | None, ...], standard: float | None, chosen: float | None
 ) -> None:
-    trials = [Trial(strength, 0.8 + strength / 10, found, [], []) for strength, found in zip((1.0, 0.75), errors, strict=True)]
+    trials = [Trial(strength, 0.8 + strength / 10, found, [], [], []) for strength, found in zip((1.0, 0.75), errors, strict=True)]
     found = choose(trials, standard)
     assert (found.strength if found else None) == chosen
 
 
 def test_where_no_strength_is_clear_enough_the_clearest_is_kept() -> None:
-    trials = [Trial(1.0, 0.9, 0.10, [], []), Trial(0.75, 0.88, 0.08, [], []), Trial(0.5, 0.85, 0.08, [], [])]
+    trials = [Trial(1.0, 0.9, 0.10, [], [], []), Trial(0.75, 0.88, 0.08, [], [], []), Trial(0.5, 0.85, 0.08, [], [], [])]
     assert choose(trials, 0.41) is trials[0]  # nothing is understood anyway
     assert fewest_errors(trials).strength == 0.75
 

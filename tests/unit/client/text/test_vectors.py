@@ -11,8 +11,8 @@ from pypinyin import Style, lazy_pinyin
 
 from hometone_client.text import Frontend
 from hometone_client.text.characters import is_han, readable
-from hometone_client.text.frontend import _joined_han, _punctuated, _verbalise
 from hometone_client.text.pronunciation import mandarin
+from hometone_client.text.reading import _joined_han, _punctuated, _verbalise
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "text"
 

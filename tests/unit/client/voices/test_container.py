@@ -1,7 +1,9 @@
 """The voice format: what is written is read back; whatever else is read, it is a ModelError and nothing else."""
 
 import contextlib
+import dataclasses
 import datetime as dt
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -14,8 +16,11 @@ from safetensors.numpy import save
 
 from hometone_client.voices import container
 from hometone_client.voices.container import from_bytes, to_bytes
-from hometone_client.voices.parameters import DenseDelta, F0Map, LowRankDelta, VoiceParameters
+from hometone_client.voices.parameters import DenseDelta, F0Map, LowRankDelta, Tremor, VoiceParameters
 from hometone_shared.errors import ModelError
+
+# Written by the program before there was version 3.
+BYTES_OF_VERSION_ONE = "96836a37b9821a6c78bed98ba2016b3672a4d8f011593fdc81e6dbfcb5498231"
 
 finite = st.floats(-1e6, 1e6, width=32)
 
@@ -49,6 +54,8 @@ def voices(draw: st.DrawFn) -> VoiceParameters:
         tone_filter=draw(arrays((draw(st.integers(1, 64)),))),
         gain_db=draw(st.floats(-20, 20)),
         voiced_noise=draw(st.floats(0, 0.1)),
+        breath=draw(st.sampled_from([0.0, 0.25, 0.9])),
+        tremor=draw(st.none() | st.builds(Tremor, rate_hz=st.floats(3, 10), depth=st.floats(0, 0.1))),
     )
 
 
@@ -174,7 +181,7 @@ def test_wrong_descriptions_are_refused(fields: dict[str, object]) -> None:
 
 def test_a_newer_version_says_so() -> None:
     with pytest.raises(ModelError, match="newer"):
-        from_bytes(rewritten(version=3))
+        from_bytes(rewritten(version=4))
 
 
 def test_deeply_nested_descriptions_are_refused() -> None:
@@ -248,3 +255,29 @@ def test_every_field_of_the_format_is_in_its_docs() -> None:
     fields = json.loads(header["__metadata__"]["hometone-voice"])
     for name in ["style", "tone_filter", "dense", "hometone-voice", *fields, *fields["f0_map"]]:
         assert f"`{name}`" in page, name
+
+
+def test_breath_and_tremor_are_version_three_and_everything_else_is_what_it_was() -> None:
+    plain, data = small_voice(), to_bytes(dataclasses.replace(small_voice(), breath=0.25, tremor=Tremor(rate_hz=6.5, depth=0.03)))
+    again = from_bytes(data)
+    assert (again.breath, again.tremor) == (0.25, Tremor(rate_hz=6.5, depth=0.03))
+    assert again.digest() != plain.digest()
+    fields = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"][container.METADATA_KEY])
+    assert (fields["version"], fields["shared"]) == (3, None)
+    assert hashlib.sha256(to_bytes(plain)).hexdigest() == BYTES_OF_VERSION_ONE
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": 3},
+        {"version": 3, "shared": None, "breath": 0.0, "tremor": None},
+        {"version": 3, "shared": None, "breath": 0.95, "tremor": None},
+        {"version": 3, "shared": None, "breath": 0.2, "tremor": {"rate_hz": 6.0}},
+        {"version": 3, "shared": None, "breath": 0.2, "tremor": {"rate_hz": 60.0, "depth": 0.01}},
+        {"version": 1, "breath": 0.2},
+    ],
+)
+def test_wrong_breath_and_tremor_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ModelError):
+        from_bytes(rewritten(**fields))

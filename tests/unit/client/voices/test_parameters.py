@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hometone_client.voices.parameters import DenseDelta, F0Map, LowRankDelta, VoiceParameters
+from hometone_client.voices.parameters import DenseDelta, F0Map, LowRankDelta, Tremor, VoiceParameters
 from hometone_shared.errors import ModelError
 
 BASE = "ab" * 32
@@ -107,6 +107,8 @@ def test_parameters_do_not_share_memory_with_what_they_were_made_of() -> None:
         {"length_scale": True},
         {"gain_db": 99.0},
         {"voiced_noise": -0.001},
+        {"breath": 0.95},
+        {"tremor": 6.0},
         {"f0_map": None},
         {"weight_deltas": {"../x": DenseDelta(np.ones(1, np.float32))}},
         {"weight_deltas": {"x": np.ones(1, np.float32)}},
@@ -161,6 +163,8 @@ def test_digest_sees_what_changes_the_sound_and_nothing_else() -> None:
         voice(gain_db=1.0),
         voice(length_scale=1.1),
         voice(voiced_noise=0.01),
+        voice(breath=0.2),
+        voice(tremor=Tremor(rate_hz=6.0, depth=0.02)),
         voice(f0_map=F0Map(target_hz=210.0)),
         voice(tone_filter=np.array([0.5], np.float32)),
         voice(style=np.ones(256, np.float32)),

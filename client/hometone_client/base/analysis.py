@@ -14,6 +14,8 @@ from hometone_client.base.runtime import F0_HOP, SAMPLE_RATE_HZ
 Floats = NDArray[np.float32]
 
 F0_FLOOR_HZ, F0_CEILING_HZ = 55.0, 600.0
+ENERGY_OFFSET = 0.85
+"""The energy that the base predicts lies this much above that of the sound it makes (N units; both parts measured on stock voices)."""
 _FFT, _WINDOW, _BANDS, _BANK_RATE_HZ = 2048, 1200, 80, 16_000
 
 
